@@ -1,0 +1,26 @@
+/** Unit specs stand beside their source; what needs a socket or a database stands under test/. */
+export default {
+  testEnvironment: "node",
+  roots: ["<rootDir>/packages", "<rootDir>/test"],
+  testMatch: ["**/*.spec.ts"],
+  modulePathIgnorePatterns: ["<rootDir>/packages/[^/]+/dist/"],
+  transform: {
+    // .mjs: what the specs use of scripts/.
+    "^.+\\.(ts|mjs)$": [
+      "@swc/jest",
+      {
+        module: { type: "commonjs" },
+        jsc: {
+          target: "es2022",
+          parser: { syntax: "typescript", decorators: true },
+          transform: { legacyDecorator: true, decoratorMetadata: false },
+          keepClassNames: true,
+        },
+      },
+    ],
+  },
+  moduleNameMapper: {
+    "^@taskscheduler/(proto|domain|runtime|api|scheduler)$": "<rootDir>/packages/$1/src/index.ts",
+    "^(\\.{1,2}/.*)\\.js$": "$1",
+  },
+};

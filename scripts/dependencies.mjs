@@ -1,0 +1,78 @@
+import { readFileSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { Fault } from "./fault.mjs";
+import { acquireLock } from "./lock.mjs";
+import { cacheDir, root } from "./paths.mjs";
+import { run } from "./run.mjs";
+
+const oldestNode = [20, 19];
+const installTimeoutMs = 600_000;
+
+/** @throws {Fault} where this Node.js is too old */
+export function checkNodeVersion(version = process.versions.node) {
+  const [major = 0, minor = 0] = version.split(".").map(Number);
+  if (major > oldestNode[0] || (major === oldestNode[0] && minor >= oldestNode[1])) return;
+  throw new Fault(`Node.js >= ${oldestNode.join(".")} is needed; this is ${version} (${process.execPath}).`);
+}
+
+/**
+ * Brings node_modules to what package-lock.json says; does nothing where it is so already.
+ *
+ * @param {{ log?: (line: string) => void }} [options]
+ * @throws {Fault} where npm fails
+ */
+export async function ensureDependencies({ log = console.error } = {}) {
+  checkNodeVersion();
+  if (isInstalled()) return;
+  const lock = await acquireLock(join(cacheDir, "install.lock"), { waitMs: 600_000 });
+  if (!lock)
+    throw new Fault("Another process has been installing the dependencies for ten minutes; end it and try again.");
+  try {
+    if (isInstalled()) return;
+    log("Installing the dependencies (npm ci) …");
+    await install(log);
+  } finally {
+    lock.release();
+  }
+}
+
+/**
+ * npm ci refuses a lock file that lacks optional packages for other platforms, as one does that was made from a registry
+ * without them (npm/cli issue 9846). npm install takes the same versions from it, and --no-save keeps it from being written.
+ */
+async function install(log) {
+  const flags = ["--no-audit", "--no-fund", "--include=dev"];
+  const options = { env: process.env, capture: true, timeoutMs: installTimeoutMs };
+  const clean = await run("npm", ["ci", ...flags], options);
+  if (clean.code === 0) return;
+  if (!clean.output.includes("EUSAGE"))
+    throw new Fault(`npm ci failed (exit code ${clean.code}):\n${clean.output.slice(-4000)}`);
+  log("npm ci finds the lock file incomplete for this registry; npm install --no-save takes its versions …");
+  const lenient = await run("npm", ["install", "--no-save", ...flags], options);
+  if (lenient.code !== 0)
+    throw new Fault(`npm install failed (exit code ${lenient.code}):\n${lenient.output.slice(-4000)}`);
+}
+
+/** npm writes its own copy of the lock file last: where it is there, the installation came to its end. */
+function isInstalled() {
+  const wanted = join(root, "package-lock.json");
+  const installed = join(root, "node_modules", ".package-lock.json");
+  try {
+    return statSync(wanted).mtimeMs <= statSync(installed).mtimeMs || holdsAll(read(wanted), read(installed));
+  } catch {
+    return false;
+  }
+}
+
+/** A checkout touches the lock file without changing it: then the versions decide. What is optional may be for another platform. */
+function holdsAll(wanted, installed) {
+  return Object.entries(wanted.packages).every(([path, { version, link, optional, devOptional }]) => {
+    if (!path.startsWith("node_modules/")) return true;
+    const found = installed.packages[path];
+    return found ? found.version === version && found.link === link : optional === true || devOptional === true;
+  });
+}
+
+function read(file) {
+  return JSON.parse(readFileSync(file, "utf8"));
+}
