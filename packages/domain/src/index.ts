@@ -1,0 +1,34 @@
+export {
+  ERROR_REASONS,
+  type ErrorReason,
+  type ErrorStatus,
+  type FieldViolation,
+  fieldError,
+  fieldErrors,
+  ServiceError,
+} from "./errors.js";
+export { formatExecutionId, parseExecutionId } from "./execution-id.js";
+export { RECURRENCES, type Recurrence } from "./recurrence.js";
+export {
+  countOccurrences,
+  isOccurrence,
+  latestOccurrenceMs,
+  nextOccurrenceMs,
+  type Occurrence,
+  occurrences,
+  type Schedule,
+} from "./schedule.js";
+export { describeSchedule } from "./schedule-description.js";
+export { firstCursorMs, type Settlement, type SettlementInput, settle } from "./settlement.js";
+export { assignShards, SHARD_COUNT, shardOf } from "./sharding.js";
+export {
+  EXECUTION_STATES,
+  EXECUTION_TRIGGERS,
+  type ExecutionState,
+  type ExecutionTrigger,
+  isUnfinished,
+  TASK_STATES,
+  type TaskState,
+} from "./states.js";
+export { MAX_TIME_MS, MIN_TIME_MS } from "./time-range.js";
+export { parseTimeZone } from "./time-zone.js";

@@ -1,0 +1,31 @@
+/** Whether a task fires: `COMPLETED` has no occurrence left. */
+export const TASK_STATES = ["ACTIVE", "PAUSED", "COMPLETED"] as const;
+
+export type TaskState = (typeof TASK_STATES)[number];
+
+/** Where an execution stands; the names are those of the `executions` table and, with their prefix, of the API. */
+export const EXECUTION_STATES = [
+  "PENDING",
+  "CLAIMED",
+  "RUNNING",
+  "RETRYING",
+  "SUCCEEDED",
+  "FAILED",
+  "CANCELLED",
+  "MISSED",
+  "SKIPPED",
+] as const;
+
+export type ExecutionState = (typeof EXECUTION_STATES)[number];
+
+/** Why an execution exists: its time came, a user asked, it was missed and made up for, or a user asked for the past. */
+export const EXECUTION_TRIGGERS = ["SCHEDULE", "MANUAL", "CATCH_UP", "BACKFILL"] as const;
+
+export type ExecutionTrigger = (typeof EXECUTION_TRIGGERS)[number];
+
+const UNFINISHED: ReadonlySet<ExecutionState> = new Set(["PENDING", "CLAIMED", "RUNNING", "RETRYING"]);
+
+/** True while something may still happen to the execution; a finished one never changes its state again. */
+export function isUnfinished(state: ExecutionState): boolean {
+  return UNFINISHED.has(state);
+}
