@@ -1,0 +1,22 @@
+export { Counter, Gauge, Histogram, Registry } from "prom-client";
+export { z } from "zod";
+export { Backoff, type BackoffOptions, createBackoff } from "./backoff.js";
+export { ConfigError, exitOnConfigError } from "./config-error.js";
+export { parseEnvironment } from "./environment.js";
+export { closeHttpServer, listenHttp } from "./http-listener.js";
+export { createLogger, type Logger, type LoggerOptions } from "./logger.js";
+export { createMetrics, type Metrics } from "./metrics.js";
+export type { Part } from "./part.js";
+export { PortError } from "./port-error.js";
+export { createProbeHandler, type ProbeHandler, type ProbeHandlerOptions } from "./probe-handler.js";
+export { createProbeServer, type ProbeServer, type ProbeServerOptions } from "./probe-server.js";
+export { type ProcessOptions, runProcess } from "./process.js";
+export { sleep } from "./sleep.js";
+export {
+  fileVariable,
+  flagVariable,
+  integerVariable,
+  logLevelVariable,
+  millisecondsVariable,
+  portVariable,
+} from "./variables.js";

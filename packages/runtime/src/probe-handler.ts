@@ -1,0 +1,66 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Registry } from "prom-client";
+
+export interface ProbeHandlerOptions {
+  /** Whether the process can do its job at this moment. */
+  readonly isReady: () => boolean;
+  readonly registry: Registry;
+}
+
+/** Answers a probe. Returns false, and touches nothing, when the request is for something else. */
+export type ProbeHandler = (request: IncomingMessage, response: ServerResponse) => boolean;
+
+interface Answer {
+  readonly status: number;
+  readonly type: string;
+  readonly body: string;
+}
+
+const textType = "text/plain; charset=utf-8";
+
+/** Serves `/healthz` (the process lives), `/readyz` (200 only while it is ready, else 503) and `/metrics`. */
+export function createProbeHandler({ isReady, registry }: ProbeHandlerOptions): ProbeHandler {
+  const probes: Readonly<Record<string, () => Answer | Promise<Answer>>> = {
+    "/healthz": () => ({ status: 200, type: textType, body: "ok\n" }),
+    "/readyz": () =>
+      isReady()
+        ? { status: 200, type: textType, body: "ready\n" }
+        : { status: 503, type: textType, body: "not ready\n" },
+    "/metrics": async () => ({ status: 200, type: registry.contentType, body: await registry.metrics() }),
+  };
+  return (request, response) => {
+    const path = (request.url ?? "").split("?", 1)[0] ?? "";
+    const probe = Object.hasOwn(probes, path) ? probes[path] : undefined;
+    if (probe === undefined) return false;
+    void answer(request, response, probe);
+    return true;
+  };
+}
+
+async function answer(
+  request: IncomingMessage,
+  response: ServerResponse,
+  probe: () => Answer | Promise<Answer>,
+): Promise<void> {
+  request.resume();
+  if (request.method !== "GET" && request.method !== "HEAD") {
+    response.writeHead(405, { allow: "GET, HEAD" }).end();
+    return;
+  }
+  const { status, type, body } = await settle(probe);
+  response.writeHead(status, {
+    "content-type": type,
+    "content-length": Buffer.byteLength(body),
+    "cache-control": "no-store",
+  });
+  response.end(request.method === "HEAD" ? undefined : body);
+}
+
+/** A metric that cannot be collected must not end the process. */
+async function settle(probe: () => Answer | Promise<Answer>): Promise<Answer> {
+  try {
+    return await probe();
+  } catch {
+    return { status: 500, type: textType, body: "the probe failed\n" };
+  }
+}

@@ -1,0 +1,101 @@
+import type { Logger } from "./logger.js";
+import type { Part } from "./part.js";
+import { PortError } from "./port-error.js";
+
+export interface ProcessOptions {
+  readonly logger: Logger;
+  /** How long what is in flight may take after the signal. */
+  readonly shutdownGraceMs: number;
+  /** Started in this order, stopped in reverse. */
+  readonly parts: readonly Part[];
+  /** Called first of all when the process is told to stop: readiness goes here. */
+  readonly onStopping?: () => void;
+}
+
+/** A terminal and npm both hand on a Ctrl-C: signals this close to the first are the same one. */
+const sameSignalMs = 500;
+/** What parts have, after the grace is over, to drop what is left. */
+const dropMs = 2_000;
+const stopSignals = ["SIGTERM", "SIGINT"] as const;
+
+/**
+ * Runs a process from the start of its parts to its end, and ends it:
+ * with 0 after SIGTERM or SIGINT, with 1 when a part failed, when a part did not end within the grace, and at once on an
+ * error that nobody caught. A second signal ends it at once too, with 128 and the signal's number.
+ *
+ * Never resolves: the process ends first.
+ */
+export async function runProcess({ logger, shutdownGraceMs, parts, onStopping }: ProcessOptions): Promise<void> {
+  const stopping = new AbortController();
+  let exitCode = 0;
+  const stop = (): void => {
+    if (stopping.signal.aborted) return;
+    onStopping?.();
+    stopping.abort();
+  };
+  endOnUncaughtErrors(logger);
+  listenForSignals(logger, stop);
+
+  const begun: Part[] = [];
+  const fail = (error: unknown, part: Part, deed: string): void => {
+    exitCode = 1;
+    const detail = error instanceof PortError ? {} : { err: error };
+    const reason = error instanceof Error ? error.message : String(error);
+    logger.fatal({ ...detail, part: part.name }, `${part.name} could not ${deed}: ${reason}`);
+  };
+  for (const part of parts) {
+    if (stopping.signal.aborted) break;
+    begun.push(part);
+    try {
+      await part.start(stopping.signal);
+    } catch (error) {
+      if (!stopping.signal.aborted) fail(error, part, "start");
+      stop();
+    }
+  }
+  await aborted(stopping.signal);
+
+  const grace = new AbortController();
+  setTimeout(() => grace.abort(new Error("the grace is over")), shutdownGraceMs);
+  setTimeout(() => {
+    logger.fatal("a part did not end within the grace");
+    process.exit(1);
+  }, shutdownGraceMs + dropMs);
+  for (const part of begun.reverse()) {
+    await part.stop(grace.signal).catch((error: unknown) => fail(error, part, "stop"));
+  }
+  logger.info("stopped");
+  process.exit(exitCode);
+}
+
+function endOnUncaughtErrors(logger: Logger): void {
+  const end = (err: unknown): void => {
+    logger.fatal({ err }, "an error that nobody caught");
+    process.exit(1);
+  };
+  process.on("uncaughtException", end);
+  process.on("unhandledRejection", end);
+}
+
+function listenForSignals(logger: Logger, stop: () => void): void {
+  let firstAtMs: number | undefined;
+  const onSignal = (signal: NodeJS.Signals, number: number): void => {
+    const nowMs = performance.now();
+    if (firstAtMs === undefined) {
+      firstAtMs = nowMs;
+      logger.info({ signal }, "stopping");
+      stop();
+    } else if (nowMs - firstAtMs > sameSignalMs) {
+      logger.warn({ signal }, "a second signal: what is in flight is dropped");
+      process.exit(128 + number);
+    }
+  };
+  for (const signal of stopSignals) process.on(signal, onSignal);
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener("abort", () => resolve(), { once: true });
+  });
+}
