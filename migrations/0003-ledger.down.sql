@@ -1,0 +1,2 @@
+DROP TABLE IF EXISTS schedulers;
+DROP TABLE IF EXISTS executions;

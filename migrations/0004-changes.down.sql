@@ -1,0 +1,3 @@
+DROP TABLE IF EXISTS requests;
+DROP TABLE IF EXISTS changes;
+DROP TABLE IF EXISTS change_counter;
