@@ -1,0 +1,132 @@
+import { fieldErrors } from "@taskscheduler/domain";
+import { ExecutionService, SchedulerService, type Task, TaskSchema, TaskService } from "@taskscheduler/proto";
+import { createMetrics, type Logger, type Part } from "@taskscheduler/runtime";
+import { createBackend } from "./backend.js";
+import { createChangeLog } from "./changes/change-log.js";
+import { purgeSegments } from "./changes/change-store.js";
+import type { ApiConfig } from "./config.js";
+import { createDatabase } from "./database/database.js";
+import { createDatabaseClock } from "./database/database-clock.js";
+import { purgeAnswers } from "./database/request-store.js";
+import { createRetention } from "./database/retention.js";
+import { createWriteGroup } from "./database/write-group.js";
+import { createExecutionQueries } from "./executions/execution-queries.js";
+import { createExecutionService } from "./executions/execution-service.js";
+import { purgeExecutions } from "./executions/execution-store.js";
+import { createFleet } from "./fleet/fleet.js";
+import { purgeRegistrations } from "./fleet/fleet-store.js";
+import { createSchedulerService } from "./fleet/scheduler-service.js";
+import { callErrorOf } from "./policies/call-errors.js";
+import { createCallMetrics } from "./policies/call-metrics.js";
+import { withPolicies } from "./policies/policies.js";
+import { createRequestValidator, type RequestValidator } from "./policies/request-validator.js";
+import { rpcStatusOf } from "./policies/rpc-status.js";
+import { taskToProto } from "./tasks/task-mapper.js";
+import { createTaskQueries } from "./tasks/task-queries.js";
+import { createTaskService } from "./tasks/task-service.js";
+import { createGrpcServer } from "./transport/grpc-server.js";
+import { createHttpServer } from "./transport/http-server.js";
+
+const DAY_MS = 24 * 60 * 60 * 1000;
+const CATCH_UP_WINDOW_MS = DAY_MS;
+const REQUEST_RETENTION_MS = DAY_MS;
+/** What is later than this is missed, unless the lease is longer. */
+const MIN_MISSED_AFTER_MS = 5_000;
+
+export interface App {
+  /** In the order of starting. */
+  readonly parts: readonly Part[];
+  /** Readiness goes first, before anything stops. */
+  onStopping(): void;
+}
+
+/** Puts the rooms together: the database and its log, the services on them, the policies around, the ports. */
+export function createApp(config: ApiConfig, logger: Logger): App {
+  const { registry } = createMetrics();
+  const validator = createRequestValidator();
+  const policies = { logger, metrics: createCallMetrics(registry), validator };
+
+  const database = createDatabase({ url: config.databaseUrl });
+  const clock = createDatabaseClock(database);
+  const log = createChangeLog(database, logger);
+  const writes = createWriteGroup({ database, clock, logger, onCommit: (segments) => log.offer(segments) });
+  const fleet = createFleet(database, config.leaseMs, logger);
+  const retention = createRetention(database, clock, retentionRules(config), logger);
+  const { migrateOnStart, leaseMs } = config;
+  const backend = createBackend({ database, clock, log, fleet, writes, retention, migrateOnStart, logger });
+
+  const taskQueries = createTaskQueries(database);
+  const tasks = withPolicies(
+    TaskService,
+    createTaskService({ database, writes, queries: taskQueries, log, clock, ...batchJudges(validator, logger) }),
+    policies,
+  );
+  const executions = withPolicies(
+    ExecutionService,
+    createExecutionService({ database, queries: createExecutionQueries(database), log }),
+    policies,
+  );
+  const rules = { missedAfterMs: Math.max(leaseMs, MIN_MISSED_AFTER_MS), catchUpWindowMs: CATCH_UP_WINDOW_MS };
+  const scheduler = withPolicies(
+    SchedulerService,
+    createSchedulerService({ database, log, fleet, clock, writes, rules, leaseMs, logger }),
+    policies,
+  );
+
+  let isStopping = false;
+  const isReady = () => !isStopping && backend.isReady();
+  const publicServices = [
+    { service: TaskService, impl: tasks },
+    { service: ExecutionService, impl: executions },
+  ];
+  const grpcServer = createGrpcServer({
+    host: config.host,
+    port: config.grpcPort,
+    services: [...publicServices, { service: SchedulerService, impl: scheduler }],
+    isReady,
+    logger,
+  });
+  const httpServer = createHttpServer({
+    host: config.host,
+    port: config.httpPort,
+    services: publicServices,
+    rest: {
+      tasks,
+      nowMs: () => clock.nowMs(),
+      page: async (skip, limit) => (await taskQueries.skip(skip, limit)).map((row) => taskToProto(row)),
+    },
+    isReady,
+    registry,
+    corsOrigins: config.corsOrigins,
+    logger,
+  });
+  return {
+    parts: [backend, grpcServer, httpServer],
+    onStopping() {
+      isStopping = true;
+      grpcServer.setServing(false);
+    },
+  };
+}
+
+function retentionRules(config: ApiConfig) {
+  return [
+    { name: "changes", retentionMs: config.changeRetentionMs, purge: purgeSegments },
+    { name: "executions", retentionMs: config.executionRetentionMs, purge: purgeExecutions },
+    { name: "requests", retentionMs: REQUEST_RETENTION_MS, purge: purgeAnswers },
+    { name: "registrations", retentionMs: DAY_MS, purge: purgeRegistrations },
+  ];
+}
+
+/** A batch's tasks are judged one by one, by the same rules and with the same errors as calls. */
+function batchJudges(validator: RequestValidator, logger: Logger) {
+  const call = { signal: new AbortController().signal, requestHeader: new Headers() };
+  return {
+    validateTask(task: Task, path: string) {
+      const violations = validator.violations(TaskSchema, task);
+      const error = fieldErrors(violations.map((violation) => ({ ...violation, field: `${path}.${violation.field}` })));
+      if (error !== undefined) throw error;
+    },
+    statusOf: (error: unknown) => rpcStatusOf(callErrorOf(error, call, logger)),
+  };
+}

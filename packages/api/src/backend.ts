@@ -1,0 +1,92 @@
+import { type Logger, type Part, sleep } from "@taskscheduler/runtime";
+import type { ChangeLog } from "./changes/change-log.js";
+import type { Database } from "./database/database.js";
+import { type DatabaseClock, keepMeasuring } from "./database/database-clock.js";
+import { isUnavailable } from "./database/database-error.js";
+import { migrate } from "./database/migrations.js";
+import type { WriteGroup } from "./database/write-group.js";
+import type { Fleet } from "./fleet/fleet.js";
+import { migrationsFolder } from "./migrations-folder.js";
+
+const RETRY_MS = 250;
+const CLOCK_INTERVAL_MS = 1_000;
+const FIRST_MEASUREMENTS = 5;
+
+export interface BackendParts {
+  readonly database: Database;
+  readonly clock: DatabaseClock;
+  readonly log: ChangeLog;
+  readonly fleet: Fleet;
+  readonly writes: WriteGroup;
+  readonly retention: Part;
+  readonly migrateOnStart: boolean;
+  readonly logger: Logger;
+}
+
+export interface Backend extends Part {
+  /** Whether calls can be answered: the schema is the newest and the database answers. */
+  isReady(): boolean;
+}
+
+/**
+ * All that needs the database, brought up in the background: a database that is not there yet is waited for, and probes
+ * are answered meanwhile. When it stops, what was submitted is written first.
+ */
+export function createBackend(parts: BackendParts): Backend {
+  const { database, clock, log, fleet, writes, retention, logger } = parts;
+  const stopping = new AbortController();
+  const started: Part[] = [];
+  let opening: Promise<void> | undefined;
+  let measuring: Promise<void> | undefined;
+
+  async function open(signal: AbortSignal): Promise<void> {
+    await untilDone(prepare, signal);
+    database.admit();
+    measuring = keepMeasuring(clock, CLOCK_INTERVAL_MS, signal);
+    for (const part of [log, fleet, retention]) {
+      started.push(part);
+      await part.start(signal);
+    }
+    logger.info({ revision: log.head() }, "the database is ready");
+  }
+
+  async function prepare(): Promise<void> {
+    if (parts.migrateOnStart) {
+      const steps = await migrate(database, migrationsFolder, "up");
+      if (steps.length > 0) logger.info({ steps }, "the schema was migrated");
+    }
+    for (let count = 0; count < FIRST_MEASUREMENTS; count += 1) await clock.measure();
+  }
+
+  async function untilDone(work: () => Promise<void>, signal: AbortSignal): Promise<void> {
+    for (let reported = false; ; reported = true) {
+      try {
+        return await work();
+      } catch (error) {
+        signal.throwIfAborted();
+        const known = isUnavailable(error);
+        if (!reported || !known) logger.warn({ err: error }, "the database is not ready; trying again");
+        await sleep(known ? RETRY_MS : 4 * RETRY_MS, signal);
+      }
+    }
+  }
+
+  return {
+    name: "backend",
+    isReady: () => database.isAdmitted() && log.isLive(),
+    async start() {
+      opening = open(stopping.signal).catch((error: unknown) => {
+        if (!stopping.signal.aborted) throw error;
+      });
+    },
+    async stop(signal) {
+      const abandoned = new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
+      if (!signal.aborted) await Promise.race([writes.drained(), abandoned]);
+      stopping.abort();
+      await opening;
+      for (const part of started.reverse()) await part.stop(signal);
+      await measuring;
+      await database.close();
+    },
+  };
+}

@@ -1,0 +1,102 @@
+import type { SqlConnection } from "../database/database.js";
+import { toDatetime } from "../database/instants.js";
+import { type ChangeSegment, decodeSegment } from "./change-event.js";
+
+/** Where the log stands. */
+export interface LogPosition {
+  readonly revision: number;
+  /** Names this log: revisions of another mean nothing here. */
+  readonly epoch: string;
+}
+
+export interface NewSegment {
+  readonly kind: "TASK" | "EXECUTION";
+  readonly size: number;
+  readonly payload: Uint8Array;
+}
+
+/**
+ * Gives out revisions and writes segments; the last thing a transaction does, since from here to its commit it holds
+ * the lock that makes the order of revisions the order of commits.
+ *
+ * @returns the first revision given out
+ */
+export async function appendSegments(
+  connection: SqlConnection,
+  segments: readonly NewSegment[],
+  nowMs: number,
+): Promise<number> {
+  const size = segments.reduce((sum, segment) => sum + segment.size, 0);
+  const outcome: { insertId: number } = await connection.query(
+    "UPDATE change_counter SET revision = LAST_INSERT_ID(revision + ?) WHERE id = 1",
+    [size],
+  );
+  const firstRevision = Number(outcome.insertId) - size + 1;
+  let next = firstRevision;
+  const values: unknown[] = [];
+  for (const segment of segments) {
+    values.push(next + segment.size - 1, next, segment.kind, toDatetime(nowMs), Buffer.from(segment.payload));
+    next += segment.size;
+  }
+  await connection.query(
+    `INSERT INTO changes (revision, first_revision, kind, commit_time, payload)
+       VALUES ${segments.map(() => "(?,?,?,?,?)").join(",")}`,
+    values,
+  );
+  return firstRevision;
+}
+
+/** Segments that end after a revision, in order. Those of transactions that commit meanwhile may be lacking in between. */
+export async function readSegments(
+  connection: SqlConnection,
+  afterRevision: number,
+  limit: number,
+): Promise<ChangeSegment[]> {
+  const rows: { first: number; kind: string; payload: Uint8Array }[] = await connection.query(
+    "SELECT first_revision AS first, kind, payload FROM changes WHERE revision > ? ORDER BY revision LIMIT ?",
+    [afterRevision, limit],
+  );
+  return rows.map((row) => decodeSegment(Number(row.first), row.kind, row.payload));
+}
+
+export async function readPosition(connection: SqlConnection): Promise<LogPosition> {
+  const rows: LogPosition[] = await connection.query("SELECT revision, epoch FROM change_counter WHERE id = 1");
+  const position = rows[0];
+  if (position === undefined) throw new Error("the change counter is missing");
+  return { revision: Number(position.revision), epoch: position.epoch };
+}
+
+/**
+ * Reads at exactly one revision: the counter is held shared meanwhile, so that no transaction is between giving out
+ * its revision and being visible (InnoDB does not build a read view atomically). `read` is one statement.
+ */
+export async function readAtRevision<T>(
+  connection: SqlConnection,
+  read: () => Promise<T>,
+): Promise<{ revision: number; result: T }> {
+  await connection.query("BEGIN");
+  const rows: { revision: number }[] = await connection.query(
+    "SELECT revision FROM change_counter WHERE id = 1 LOCK IN SHARE MODE",
+  );
+  const result = await read();
+  await connection.query("COMMIT");
+  return { revision: Number(rows[0]?.revision), result };
+}
+
+/** How far the redo log has been written, and how far flushed. */
+export async function readLogSequence(connection: SqlConnection): Promise<{ current: number; flushed: number }> {
+  const rows: { Variable_name: string; Value: string }[] = await connection.query(
+    "SHOW GLOBAL STATUS WHERE Variable_name IN ('Innodb_lsn_current', 'Innodb_lsn_flushed')",
+  );
+  const values = new Map(rows.map((row) => [row.Variable_name, Number(row.Value)]));
+  return { current: values.get("Innodb_lsn_current") ?? 0, flushed: values.get("Innodb_lsn_flushed") ?? 0 };
+}
+
+/** Removes old segments, a small batch at a time. @returns how many it removed */
+export async function purgeSegments(connection: SqlConnection, beforeMs: number, limit: number): Promise<number> {
+  const outcome: { affectedRows: number } = await connection.query(
+    "DELETE FROM changes WHERE commit_time < ? ORDER BY commit_time LIMIT ?",
+    [toDatetime(beforeMs), limit],
+  );
+  return outcome.affectedRows;
+}

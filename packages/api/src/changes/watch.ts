@@ -1,0 +1,114 @@
+import type { Database, SqlConnection } from "../database/database.js";
+import type { ChangeEvent } from "./change-event.js";
+import type { ChangeLog } from "./change-log.js";
+import { readAtRevision } from "./change-store.js";
+import { formatResumeToken, readResumeToken } from "./resume-token.js";
+
+/** A watch without news hears from us this often. */
+const BOOKMARK_MS = 5_000;
+const SNAPSHOT_PAGE = 500;
+
+/** What is watched: how its snapshot is read by pages in the order of a key, and which changes concern the watcher. */
+export interface WatchSource<R, E> {
+  /** One statement; rows after `last`, in the order of their key. */
+  readonly page: (connection: SqlConnection, last: R | undefined, limit: number) => Promise<R[]>;
+  /** Undefined: not this watcher's. */
+  readonly rowEvent: (row: R) => E | undefined;
+  readonly changeEvent: (event: ChangeEvent) => E | undefined;
+  /** Whether a change is of something whose page, up to `last`, has been sent. */
+  readonly isWithin: (event: ChangeEvent, last: R) => boolean;
+  readonly snapshotComplete: E;
+  readonly bookmark: E;
+}
+
+export interface WatchItem<E> {
+  readonly event: E;
+  readonly revision: number;
+  /** Empty until the snapshot is complete: what came before cannot be resumed. */
+  readonly resumeToken: string;
+}
+
+/**
+ * A snapshot and then every change, or every change after a token; each reader at its own pace.
+ *
+ * The snapshot is no long transaction: each page is read at exactly one revision, and before it is sent, the changes up
+ * to that revision of what was sent earlier are. So each item is as new as all others when the snapshot is complete.
+ */
+export async function* watch<R, E>(
+  database: Database,
+  log: ChangeLog,
+  source: WatchSource<R, E>,
+  token: string,
+  signal: AbortSignal,
+): AsyncGenerator<WatchItem<E>> {
+  let revision = await readResumeToken(log, token, signal);
+  if (revision === undefined) {
+    revision = yield* snapshot(database, log, source, signal);
+    yield { event: source.snapshotComplete, revision, resumeToken: formatResumeToken(log.epoch(), revision) };
+  }
+  let told = performance.now();
+  while (!signal.aborted) {
+    const events = await log.read(revision);
+    for (const change of events) {
+      revision = change.revision;
+      const event = source.changeEvent(change);
+      if (event === undefined) continue;
+      yield { event, revision, resumeToken: formatResumeToken(log.epoch(), revision) };
+      told = performance.now();
+    }
+    if (performance.now() - told >= BOOKMARK_MS) {
+      yield { event: source.bookmark, revision, resumeToken: formatResumeToken(log.epoch(), revision) };
+      told = performance.now();
+    }
+    if (events.length === 0) await log.beyond(revision, BOOKMARK_MS - (performance.now() - told), signal);
+  }
+}
+
+async function* snapshot<R, E>(
+  database: Database,
+  log: ChangeLog,
+  source: WatchSource<R, E>,
+  signal: AbortSignal,
+): AsyncGenerator<WatchItem<E>, number> {
+  let last: R | undefined;
+  let revision: number | undefined;
+  for (;;) {
+    signal.throwIfAborted();
+    const from = last;
+    const page = await database.read(() =>
+      database.withConnection((connection) =>
+        readAtRevision(connection, () => source.page(connection, from, SNAPSHOT_PAGE)),
+      ),
+    );
+    // What is not flushed yet is not told.
+    await log.reached(page.revision, signal);
+    if (last !== undefined && revision !== undefined) {
+      yield* replay(log, source, revision, page.revision, last);
+    }
+    revision = page.revision;
+    for (const row of page.result) {
+      const event = source.rowEvent(row);
+      if (event !== undefined) yield { event, revision, resumeToken: "" };
+    }
+    if (page.result.length < SNAPSHOT_PAGE) return revision;
+    last = page.result.at(-1);
+  }
+}
+
+async function* replay<R, E>(
+  log: ChangeLog,
+  source: WatchSource<R, E>,
+  afterRevision: number,
+  untilRevision: number,
+  last: R,
+): AsyncGenerator<WatchItem<E>> {
+  let revision = afterRevision;
+  while (revision < untilRevision) {
+    for (const change of await log.read(revision)) {
+      if (change.revision > untilRevision) return;
+      revision = change.revision;
+      const event = source.isWithin(change, last) ? source.changeEvent(change) : undefined;
+      if (event !== undefined) yield { event, revision, resumeToken: "" };
+    }
+  }
+}

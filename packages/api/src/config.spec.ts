@@ -1,0 +1,94 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { ConfigError } from "@taskscheduler/runtime";
+import { readConfig } from "./config.js";
+
+const DATABASE_URL = "mariadb://user:s3cret@db:3306/taskscheduler";
+
+function faultsOf(env: Record<string, string>): readonly string[] {
+  try {
+    readConfig(env);
+    return [];
+  } catch (error) {
+    if (error instanceof ConfigError) return error.faults;
+    throw error;
+  }
+}
+
+describe("readConfig", () => {
+  it("needs a database and nothing else", () => {
+    expect(readConfig({ DATABASE_URL })).toEqual({
+      databaseUrl: DATABASE_URL,
+      host: "127.0.0.1",
+      httpPort: 8000,
+      grpcPort: 50051,
+      migrateOnStart: true,
+      corsOrigins: [],
+      leaseMs: 5000,
+      changeRetentionMs: 86_400_000,
+      executionRetentionMs: 7_776_000_000,
+      logLevel: "info",
+      shutdownGraceMs: 10_000,
+    });
+  });
+
+  it("reads the database's URL from a file", () => {
+    const folder = mkdtempSync(join(tmpdir(), "config-"));
+    const path = join(folder, "url");
+    writeFileSync(path, `${DATABASE_URL}\n`);
+    expect(readConfig({ DATABASE_URL_FILE: path }).databaseUrl).toBe(DATABASE_URL);
+    expect(faultsOf({ DATABASE_URL_FILE: path, DATABASE_URL })).toEqual([
+      "DATABASE_URL: only one of this and DATABASE_URL_FILE may be set",
+    ]);
+    rmSync(folder, { recursive: true });
+  });
+
+  it("names each fault's variable, all at once, and shows no secret", () => {
+    const faults = faultsOf({
+      DATABASE_URL: "mysql://user:s3cret@db/d",
+      HOST: "0.0.0.0",
+      HTTP_PORT: "http",
+      MIGRATE_ON_START: "maybe",
+      AUTH: "on",
+      CORS_ORIGINS: "https://a.example/path",
+      LEASE_MS: "-1",
+      AUTH_TOKENS_FILE: "/tokens",
+      TLS_CERT_FILE: "/cert",
+    });
+    expect(faults.map((fault) => fault.split(/[ :]/)[0]).sort()).toEqual([
+      "AUTH",
+      "AUTH_TOKENS_FILE",
+      "CORS_ORIGINS",
+      "DATABASE_URL",
+      "HOST",
+      "HTTP_PORT",
+      "LEASE_MS",
+      "MIGRATE_ON_START",
+      "TLS_CERT_FILE",
+    ]);
+    expect(faults.join()).not.toContain("s3cret");
+    expect(faultsOf({})).toEqual(["DATABASE_URL: this or DATABASE_URL_FILE is required"]);
+  });
+
+  it.each(["127.0.0.1", "127.1.2.3", "localhost", "::1"])("binds %s without identity", (HOST) => {
+    expect(readConfig({ DATABASE_URL, HOST }).host).toBe(HOST);
+  });
+
+  it.each(["0.0.0.0", "::", "10.0.0.1", "127.0.0.1.example.com", "example.com"])(
+    "refuses %s without AUTH=off",
+    (HOST) => {
+      expect(faultsOf({ DATABASE_URL, HOST })).toHaveLength(1);
+      expect(readConfig({ DATABASE_URL, HOST, AUTH: "off" }).host).toBe(HOST);
+    },
+  );
+
+  it("takes a list of exact origins", () => {
+    const CORS_ORIGINS = "https://a.example, http://localhost:5173";
+    expect(readConfig({ DATABASE_URL, CORS_ORIGINS }).corsOrigins).toEqual([
+      "https://a.example",
+      "http://localhost:5173",
+    ]);
+    expect(faultsOf({ DATABASE_URL, CORS_ORIGINS: "*" })).toHaveLength(1);
+  });
+});

@@ -1,0 +1,130 @@
+import { isIP } from "node:net";
+import {
+  fileVariable,
+  flagVariable,
+  logLevelVariable,
+  millisecondsVariable,
+  parseEnvironment,
+  portVariable,
+  z,
+} from "@taskscheduler/runtime";
+
+const dayMs = 24 * 60 * 60 * 1000;
+
+const notSupportedYet = [
+  "AUTH_TOKENS_FILE",
+  "AUTH_JWKS_URL",
+  "AUTH_ISSUER",
+  "AUTH_AUDIENCE",
+  "AUTH_ROLE_CLAIM",
+  "TLS_CERT_FILE",
+  "TLS_KEY_FILE",
+  "TLS_CLIENT_CA_FILE",
+] as const;
+
+const databaseUrlForm = "must be mariadb://user:password@host:port/database";
+/** Cross-checks run beside the variables' own, so that one start shows every fault. */
+const always = { when: () => true };
+
+const schema = z
+  .object({
+    DATABASE_URL: z.string().refine(isDatabaseUrl, databaseUrlForm).optional(),
+    DATABASE_URL_FILE: fileVariable().refine(isDatabaseUrl, `the file's text ${databaseUrlForm}`).optional(),
+    HOST: z
+      .string()
+      .regex(/^[A-Za-z0-9_.:%-]{1,255}$/, "must be a host name or an IP address")
+      .default("127.0.0.1"),
+    HTTP_PORT: portVariable(8000),
+    GRPC_PORT: portVariable(50_051),
+    MIGRATE_ON_START: flagVariable(true),
+    AUTH: z.literal("off", "must be `off` or unset").optional(),
+    CORS_ORIGINS: z
+      .string()
+      .transform(splitList)
+      .refine(areOrigins, "must be origins such as https://example.com, separated by commas")
+      .default([]),
+    LEASE_MS: millisecondsVariable({ min: 100, standard: 5_000 }),
+    CHANGE_RETENTION_MS: millisecondsVariable({ min: 1_000, standard: dayMs }),
+    EXECUTION_RETENTION_MS: millisecondsVariable({ min: 1_000, standard: 90 * dayMs }),
+    LOG_LEVEL: logLevelVariable(),
+    SHUTDOWN_GRACE_MS: millisecondsVariable({ max: 3_600_000, standard: 10_000 }),
+  })
+  .refine((v) => v.DATABASE_URL !== undefined || v.DATABASE_URL_FILE !== undefined, {
+    path: ["DATABASE_URL"],
+    error: "this or DATABASE_URL_FILE is required",
+    ...always,
+  })
+  .refine((v) => v.DATABASE_URL === undefined || v.DATABASE_URL_FILE === undefined, {
+    path: ["DATABASE_URL"],
+    error: "only one of this and DATABASE_URL_FILE may be set",
+    ...always,
+  })
+  .refine((v) => v.AUTH === "off" || typeof v.HOST !== "string" || isLoopback(v.HOST), {
+    path: ["HOST"],
+    error: "an address that is not loopback needs AUTH=off, which lets anybody do anything",
+    ...always,
+  });
+
+/** How the API process is configured, checked and frozen. */
+export interface ApiConfig {
+  /** `mariadb://user:password@host:port/database`: holds a password, never to be logged. */
+  readonly databaseUrl: string;
+  readonly host: string;
+  /** 0: any that is free. */
+  readonly httpPort: number;
+  /** 0: any that is free. */
+  readonly grpcPort: number;
+  readonly migrateOnStart: boolean;
+  readonly corsOrigins: readonly string[];
+  readonly leaseMs: number;
+  readonly changeRetentionMs: number;
+  readonly executionRetentionMs: number;
+  readonly logLevel: string;
+  readonly shutdownGraceMs: number;
+}
+
+/** @throws ConfigError with every fault at once */
+export function readConfig(env: Readonly<Record<string, string | undefined>>): ApiConfig {
+  const variables = parseEnvironment(schema, env, { notSupportedYet });
+  return Object.freeze({
+    databaseUrl: variables.DATABASE_URL ?? variables.DATABASE_URL_FILE ?? "",
+    host: variables.HOST,
+    httpPort: variables.HTTP_PORT,
+    grpcPort: variables.GRPC_PORT,
+    migrateOnStart: variables.MIGRATE_ON_START,
+    corsOrigins: variables.CORS_ORIGINS,
+    leaseMs: variables.LEASE_MS,
+    changeRetentionMs: variables.CHANGE_RETENTION_MS,
+    executionRetentionMs: variables.EXECUTION_RETENTION_MS,
+    logLevel: variables.LOG_LEVEL,
+    shutdownGraceMs: variables.SHUTDOWN_GRACE_MS,
+  });
+}
+
+function isDatabaseUrl(text: string): boolean {
+  if (!URL.canParse(text)) return false;
+  const url = new URL(text);
+  return url.protocol === "mariadb:" && url.hostname !== "" && /^\/[^/]+$/.test(url.pathname);
+}
+
+function isLoopback(host: string): boolean {
+  if (isIP(host) === 4) return host.startsWith("127.");
+  return host === "::1" || host.toLowerCase() === "localhost";
+}
+
+function splitList(text: string): readonly string[] {
+  return text
+    .split(",")
+    .map((item) => item.trim())
+    .filter((item) => item !== "");
+}
+
+function areOrigins(origins: readonly string[]): boolean {
+  return origins.every((text) => /^https?:/.test(text) && URL.canParse(text) && new URL(text).origin === text);
+}
+
+/** For the migration command, which needs no more. @throws ConfigError */
+export function readDatabaseUrl(env: Readonly<Record<string, string | undefined>>): string {
+  const { DATABASE_URL, DATABASE_URL_FILE } = env;
+  return readConfig({ DATABASE_URL, DATABASE_URL_FILE }).databaseUrl;
+}

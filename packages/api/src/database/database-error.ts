@@ -1,0 +1,55 @@
+import { ServiceError } from "@taskscheduler/domain";
+
+/** A transaction that met one of these may simply run again: record changed, lock wait timeout, deadlock. */
+const TRANSIENT_ERRNOS = new Set([1020, 1205, 1213]);
+const DUPLICATE_KEY_ERRNO = 1062;
+/** Read-only, shutting down, too many connections, killed, unknown command of a node that is not ready. */
+const UNAVAILABLE_ERRNOS = new Set([
+  1040, 1041, 1047, 1053, 1077, 1129, 1152, 1158, 1159, 1160, 1161, 1203, 1290, 1317, 1792, 1927, 1969, 3024,
+]);
+const UNAVAILABLE_NAMES = /^SequelizeConnection|^SequelizeHostNot|^TimeoutError$/;
+const CONNECTION_CODES =
+  /^(ECONN|EPIPE|ETIMEDOUT|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ER_(CONNECTION|SOCKET|CMD_CONNECTION|CMD_NOT_EXECUTED|CLOSING|GET_CONNECTION|UNEXPECTED_PACKET|POOL))/;
+
+function property(error: unknown, name: string): unknown {
+  return typeof error === "object" && error !== null ? Reflect.get(error, name) : undefined;
+}
+
+/** Sequelize wraps the driver's error as `parent` or `original`. */
+function driverErrorOf(error: unknown): unknown {
+  return property(error, "parent") ?? property(error, "original") ?? error;
+}
+
+function errnoOf(error: unknown): number {
+  const errno = property(driverErrorOf(error), "errno");
+  return typeof errno === "number" ? Math.abs(errno) : 0;
+}
+
+export function isTransient(error: unknown): boolean {
+  return TRANSIENT_ERRNOS.has(errnoOf(error));
+}
+
+export function isDuplicateKey(error: unknown): boolean {
+  return errnoOf(error) === DUPLICATE_KEY_ERRNO;
+}
+
+/** The database is away, or goes: nothing is wrong with the request. */
+export function isUnavailable(error: unknown): boolean {
+  const driverError = driverErrorOf(error);
+  if (UNAVAILABLE_ERRNOS.has(errnoOf(error))) return true;
+  if (UNAVAILABLE_NAMES.test(String(property(error, "name")))) return true;
+  return property(driverError, "fatal") === true || CONNECTION_CODES.test(String(property(driverError, "code")));
+}
+
+/**
+ * What a caller is told of an error of the database: that it is away, and to try again. Any other error is as it was: a
+ * defect, for the policies to log and to hide.
+ */
+export function toCallError(error: unknown): unknown {
+  if (error instanceof ServiceError) return error;
+  return isUnavailable(error) || isTransient(error) ? databaseUnavailable(error) : error;
+}
+
+export function databaseUnavailable(cause?: unknown): ServiceError {
+  return new ServiceError("DATABASE_UNAVAILABLE", "the database is not available; try again", { cause });
+}

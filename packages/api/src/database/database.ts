@@ -1,0 +1,106 @@
+import "reflect-metadata";
+import type { Connection } from "mariadb";
+import { Sequelize } from "sequelize-typescript";
+import { databaseUnavailable, toCallError } from "./database-error.js";
+import { ExecutionModel } from "./execution-model.js";
+import { instantTypeCast } from "./instants.js";
+import { TaskModel } from "./task-model.js";
+
+/** A connection out of the pool, as the driver gives it: rows come back raw, DATETIMEs as epoch milliseconds. */
+export type SqlConnection = Connection;
+
+export interface Database {
+  readonly sequelize: Sequelize;
+  /**
+   * Runs `work` on a connection of its own, with errors as they come. A connection that an error may have left inside
+   * a transaction is closed.
+   */
+  withConnection<T>(work: (connection: SqlConnection) => Promise<T>): Promise<T>;
+  /** A read by models or SQL, with the database's errors mapped: UNAVAILABLE when it is away, or not admitted yet. */
+  read<T>(work: () => Promise<T>): Promise<T>;
+  /** Calls may use it from now on: its schema is the newest. */
+  admit(): void;
+  isAdmitted(): boolean;
+  close(): Promise<void>;
+}
+
+interface ConnectionPool {
+  getConnection(options: { type: "read" | "write" }): Promise<SqlConnection>;
+  releaseConnection(connection: SqlConnection): void;
+}
+
+export interface DatabaseOptions {
+  /** `mariadb://user:password@host:port/database` */
+  readonly url: string;
+  readonly poolSize?: number;
+}
+
+const POOL_SIZE = 12;
+const CONNECT_TIMEOUT_MS = 2_000;
+const ACQUIRE_TIMEOUT_MS = 3_000;
+const IDLE_MS = 60_000;
+
+/** Opens no connection yet. The server's and the session's zone, SQL mode and character set do not matter: all are set. */
+export function createDatabase({ url, poolSize = POOL_SIZE }: DatabaseOptions): Database {
+  const { hostname, port, username, password, pathname } = new URL(url);
+  const sequelize = new Sequelize({
+    dialect: "mariadb",
+    host: hostname.replace(/^\[|\]$/g, ""),
+    port: port === "" ? 3306 : Number(port),
+    username: decodeURIComponent(username),
+    password: decodeURIComponent(password),
+    database: decodeURIComponent(pathname.slice(1)),
+    timezone: "+00:00",
+    logging: false,
+    models: [TaskModel, ExecutionModel],
+    pool: { max: poolSize, min: 0, acquire: ACQUIRE_TIMEOUT_MS, idle: IDLE_MS },
+    dialectOptions: {
+      connectTimeout: CONNECT_TIMEOUT_MS,
+      typeCast: instantTypeCast,
+      bigIntAsNumber: true,
+      insertIdAsNumber: true,
+      checkNumberRange: true,
+      collation: "utf8mb4_nopad_bin",
+      sessionVariables: {
+        time_zone: "+00:00",
+        tx_isolation: "READ-COMMITTED",
+        sql_mode: "STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION,ERROR_FOR_DIVISION_BY_ZERO",
+        innodb_lock_wait_timeout: 5,
+      },
+    },
+  });
+  // Sequelize's types know the driver's connection only as an object.
+  const pool = sequelize.connectionManager as unknown as ConnectionPool;
+
+  let admitted = false;
+
+  async function withConnection<T>(work: (connection: SqlConnection) => Promise<T>): Promise<T> {
+    const connection = await pool.getConnection({ type: "write" });
+    try {
+      return await work(connection);
+    } catch (error) {
+      connection.destroy();
+      throw error;
+    } finally {
+      pool.releaseConnection(connection);
+    }
+  }
+
+  return {
+    sequelize,
+    withConnection,
+    admit() {
+      admitted = true;
+    },
+    isAdmitted: () => admitted,
+    async read(work) {
+      try {
+        if (!admitted) throw databaseUnavailable();
+        return await work();
+      } catch (error) {
+        throw toCallError(error);
+      }
+    },
+    close: () => sequelize.close(),
+  };
+}

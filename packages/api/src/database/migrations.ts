@@ -1,0 +1,69 @@
+import { readdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { Umzug } from "umzug";
+import type { Database, SqlConnection } from "./database.js";
+
+/** Named locks are the server's, not the database's: the name carries the database. */
+const LOCK_WAIT_SECONDS = 60;
+
+/**
+ * Brings the database to the newest schema (`up`) or undoes the last step (`down`). Safe when several run at once: a
+ * named lock on one connection is held throughout. Throws when the lock is not had within a minute.
+ *
+ * @returns the names of the steps taken
+ */
+export async function migrate(database: Database, folder: string, direction: "up" | "down"): Promise<string[]> {
+  return database.withConnection(async (connection) => {
+    await lock(connection);
+    try {
+      const umzug = await createUmzug(connection, folder);
+      const steps = direction === "up" ? await umzug.up() : await umzug.down();
+      return steps.map((step) => step.name);
+    } finally {
+      await connection.query("DO RELEASE_LOCK(CONCAT('taskscheduler.migrate.', DATABASE()))");
+    }
+  });
+}
+
+async function lock(connection: SqlConnection): Promise<void> {
+  const sql = "SELECT GET_LOCK(CONCAT('taskscheduler.migrate.', DATABASE()), ?) AS granted";
+  const rows: { granted: number | null }[] = await connection.query(sql, [LOCK_WAIT_SECONDS]);
+  if (rows[0]?.granted !== 1) throw new Error("another migration has been running for a minute");
+}
+
+async function createUmzug(connection: SqlConnection, folder: string): Promise<Umzug<SqlConnection>> {
+  await connection.query(
+    "CREATE TABLE IF NOT EXISTS schema_migrations (name VARCHAR(255) PRIMARY KEY) DEFAULT CHARSET=ascii COLLATE=ascii_bin",
+  );
+  const names = (await readdir(folder))
+    .filter((file) => file.endsWith(".up.sql"))
+    .map((file) => file.slice(0, -".up.sql".length))
+    .sort();
+  return new Umzug<SqlConnection>({
+    context: connection,
+    logger: undefined,
+    migrations: names.map((name) => ({
+      name,
+      up: () => runScript(connection, join(folder, `${name}.up.sql`)),
+      down: () => runScript(connection, join(folder, `${name}.down.sql`)),
+    })),
+    storage: {
+      logMigration: async ({ name }) =>
+        void (await connection.query("INSERT INTO schema_migrations VALUES (?)", [name])),
+      unlogMigration: async ({ name }) =>
+        void (await connection.query("DELETE FROM schema_migrations WHERE name = ?", [name])),
+      executed: async () => {
+        const rows: { name: string }[] = await connection.query("SELECT name FROM schema_migrations ORDER BY name");
+        return rows.map((row) => row.name);
+      },
+    },
+  });
+}
+
+/** Statements end with a semicolon at a line's end; no literal of ours does. */
+async function runScript(connection: SqlConnection, file: string): Promise<void> {
+  const script = (await readFile(file, "utf8")).replace(/^\s*--.*$/gm, "");
+  for (const statement of script.split(/;\s*(?:\n|$)/)) {
+    if (statement.trim() !== "") await connection.query(statement);
+  }
+}

@@ -1,0 +1,45 @@
+import type { SqlConnection } from "./database.js";
+import { toDatetime } from "./instants.js";
+
+/** The first answer to a request that may be sent again. */
+export interface StoredAnswer {
+  /** Lower case. */
+  readonly requestId: string;
+  readonly fingerprint: Uint8Array;
+  readonly answer: Uint8Array;
+}
+
+export async function findAnswers(
+  connection: SqlConnection,
+  requestIds: readonly string[],
+): Promise<Map<string, StoredAnswer>> {
+  if (requestIds.length === 0) return new Map();
+  const rows: StoredAnswer[] = await connection.query(
+    "SELECT request_id AS requestId, fingerprint, answer FROM requests WHERE request_id IN (?)",
+    [requestIds.map((id) => id.toLowerCase())],
+  );
+  return new Map(rows.map((row) => [row.requestId, row]));
+}
+
+export async function saveAnswers(
+  connection: SqlConnection,
+  answers: readonly StoredAnswer[],
+  nowMs: number,
+): Promise<void> {
+  if (answers.length === 0) return;
+  await connection.query(
+    `INSERT INTO requests (request_id, fingerprint, answer, create_time) VALUES ${answers.map(() => "(?,?,?,?)").join(",")}`,
+    answers.flatMap((answer) => [
+      ...[answer.requestId, Buffer.from(answer.fingerprint), Buffer.from(answer.answer), toDatetime(nowMs)],
+    ]),
+  );
+}
+
+/** Forgets old answers, a small batch at a time. @returns how many it removed */
+export async function purgeAnswers(connection: SqlConnection, beforeMs: number, limit: number): Promise<number> {
+  const outcome: { affectedRows: number } = await connection.query(
+    "DELETE FROM requests WHERE create_time < ? ORDER BY create_time LIMIT ?",
+    [toDatetime(beforeMs), limit],
+  );
+  return outcome.affectedRows;
+}

@@ -1,0 +1,68 @@
+import type { ExecutionKey, ExecutionRow } from "../executions/execution-row.js";
+import type { TaskRow } from "../tasks/task-row.js";
+
+/**
+ * A request that changes state, as the write group runs it: what it must see, and a decision that is a function of
+ * that alone. Many commands share one transaction; it may run again from the start, so `decide` has no other effects.
+ */
+export interface WriteCommand<T> {
+  /** Commands that share a key never share a group: `task:7`, `name:…`, `request:…`. */
+  readonly keys: readonly string[];
+  /** Roughly how many rows it writes; bounds a group. */
+  readonly weight: number;
+  readonly validateOnly: boolean;
+  readonly needs: WriteNeeds;
+  /** Set when the caller may send the request again and must get the first answer. */
+  readonly request?: IdempotentRequest<T>;
+  /** Rows of the ledger that it must see, known only with the tasks at hand. */
+  readonly executionsNeeded?: (view: WriteView) => readonly ExecutionKey[];
+  /** Throws ServiceError to refuse; nothing that it staged is then written. */
+  readonly decide: (view: WriteView, stage: Stage) => Decision<T>;
+}
+
+/** Answers once the group is written: only then the ids of what was created are known. */
+export type Decision<T> = (ids: AssignedIds) => T;
+
+export interface AssignedIds {
+  /** The row as stored, with its id. */
+  created(row: TaskRow): TaskRow;
+}
+
+export interface WriteNeeds {
+  readonly taskIds?: readonly number[];
+  readonly names?: readonly string[];
+  /** Tasks whose unfinished executions are needed. */
+  readonly unfinishedOf?: readonly number[];
+  readonly incarnations?: boolean;
+}
+
+export interface IdempotentRequest<T> {
+  readonly id: string;
+  /** SHA-256 of the method and the request. */
+  readonly fingerprint: Uint8Array;
+  readonly encode: (answer: T) => Uint8Array;
+  readonly decode: (bytes: Uint8Array) => T;
+}
+
+/** What the commands of a group see: rows that are locked, as they were when the group began. */
+export interface WriteView {
+  readonly nowMs: number;
+  readonly tasks: ReadonlyMap<number, TaskRow>;
+  /** Names that are taken, and by which task. */
+  readonly names: ReadonlyMap<string, number>;
+  execution(key: ExecutionKey): ExecutionRow | undefined;
+  unfinishedOf(taskId: number): readonly ExecutionRow[];
+  /** Registrations that have not ended, with the scheduler's name. */
+  readonly incarnations: ReadonlyMap<number, string>;
+}
+
+/** What a command writes. */
+export interface Stage {
+  createTask(row: TaskRow): void;
+  /** A change that a user made: it shows in the change stream. */
+  updateTask(row: TaskRow, previous: TaskRow): void;
+  deleteTask(row: TaskRow): void;
+  /** A claim or report moved the cursor, the state or the count: no change of the task. */
+  moveTask(row: TaskRow): void;
+  saveExecution(row: ExecutionRow): void;
+}

@@ -1,0 +1,42 @@
+import { type ExecutionRow, executionKeyText } from "../executions/execution-row.js";
+import type { TaskRow } from "../tasks/task-row.js";
+import type { Stage } from "./write-command.js";
+
+export type StagedTaskChange =
+  | { readonly kind: "CREATED"; readonly row: TaskRow }
+  | { readonly kind: "UPDATED"; readonly row: TaskRow; readonly previous: TaskRow }
+  | { readonly kind: "DELETED"; readonly row: TaskRow };
+
+/** Collects what commands write; the last word on a row counts. */
+export class WriteStage implements Stage {
+  readonly taskChanges: StagedTaskChange[] = [];
+  readonly moves = new Map<number, TaskRow>();
+  readonly executions = new Map<string, ExecutionRow>();
+
+  createTask(row: TaskRow): void {
+    this.taskChanges.push({ kind: "CREATED", row });
+  }
+
+  updateTask(row: TaskRow, previous: TaskRow): void {
+    this.taskChanges.push({ kind: "UPDATED", row, previous });
+  }
+
+  deleteTask(row: TaskRow): void {
+    this.taskChanges.push({ kind: "DELETED", row });
+  }
+
+  moveTask(row: TaskRow): void {
+    this.moves.set(row.id, row);
+  }
+
+  saveExecution(row: ExecutionRow): void {
+    this.executions.set(executionKeyText(row), row);
+  }
+
+  /** Takes over what another stage holds. */
+  add(other: WriteStage): void {
+    this.taskChanges.push(...other.taskChanges);
+    for (const [id, row] of other.moves) this.moves.set(id, row);
+    for (const [key, row] of other.executions) this.executions.set(key, row);
+  }
+}

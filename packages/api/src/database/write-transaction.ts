@@ -1,0 +1,186 @@
+import { ServiceError } from "@taskscheduler/domain";
+import type { ExecutionChange, TaskChange } from "@taskscheduler/proto";
+import {
+  type ChangeSegment,
+  encodeExecutionChanges,
+  encodeTaskChanges,
+  executionSegment,
+  taskSegment,
+} from "../changes/change-event.js";
+import { appendSegments, type NewSegment } from "../changes/change-store.js";
+import { executionChange } from "../executions/execution-mapper.js";
+import { type ExecutionKey, type ExecutionRow, executionKeyText } from "../executions/execution-row.js";
+import { findExecutions, lockUnfinished, saveExecutions } from "../executions/execution-store.js";
+import { findIncarnations } from "../fleet/fleet-store.js";
+import { taskChange } from "../tasks/task-mapper.js";
+import type { TaskRow } from "../tasks/task-row.js";
+import { deleteTasks, findNames, insertTasks, lockTasks, moveTasks, updateTasks } from "../tasks/task-store.js";
+import type { SqlConnection } from "./database.js";
+import { findAnswers, type StoredAnswer, saveAnswers } from "./request-store.js";
+import type { AssignedIds, Decision, WriteCommand, WriteView } from "./write-command.js";
+import { type StagedTaskChange, WriteStage } from "./write-stage.js";
+
+/** Commands of all kinds share a group; each gets back its own answer. */
+export type AnyCommand = WriteCommand<unknown>;
+
+export type CommandOutcome = { readonly answer: unknown } | { readonly error: unknown };
+
+interface Decided {
+  readonly command: AnyCommand;
+  readonly decision: Decision<unknown>;
+}
+
+/**
+ * Runs a group of commands in one transaction: reads and locks all that they need in the order tasks, executions;
+ * lets each decide; writes it as multi-row statements; gives out revisions last; commits. What fails for one command
+ * fails that one alone; what fails for the database fails the transaction, which may run again whole.
+ */
+export async function runGroup(
+  connection: SqlConnection,
+  commands: readonly AnyCommand[],
+  nowMs: number,
+): Promise<{ outcomes: CommandOutcome[]; segments: ChangeSegment[] }> {
+  await connection.query("BEGIN");
+  const answers = await findAnswers(
+    connection,
+    commands.flatMap((command) => (command.request === undefined ? [] : [command.request.id])),
+  );
+  const view = await readView(connection, commands, nowMs);
+  const outcomes = new Map<AnyCommand, CommandOutcome>();
+  const decided: Decided[] = [];
+  const total = new WriteStage();
+  for (const command of commands) decideOne(command, view, answers, total, decided, outcomes);
+  const ids = await writeRows(connection, total);
+  for (const { command, decision } of decided) outcomes.set(command, { answer: decision(ids) });
+  await saveAnswers(connection, newAnswers(decided, outcomes), nowMs);
+  const segments = await writeChanges(connection, total, ids, nowMs);
+  await connection.query("COMMIT");
+  return { outcomes: commands.map((command) => outcomes.get(command) ?? { error: new Error("undecided") }), segments };
+}
+
+function decideOne(
+  command: AnyCommand,
+  view: WriteView,
+  answers: ReadonlyMap<string, StoredAnswer>,
+  total: WriteStage,
+  decided: Decided[],
+  outcomes: Map<AnyCommand, CommandOutcome>,
+): void {
+  try {
+    const first = command.request === undefined ? undefined : answers.get(command.request.id.toLowerCase());
+    if (first !== undefined) {
+      outcomes.set(command, { answer: firstAnswer(command, first) });
+      return;
+    }
+    const stage = new WriteStage();
+    const decision = command.decide(view, stage);
+    if (command.validateOnly) {
+      outcomes.set(command, { answer: decision({ created: (row) => row }) });
+      return;
+    }
+    total.add(stage);
+    decided.push({ command, decision });
+  } catch (error) {
+    outcomes.set(command, { error });
+  }
+}
+
+function firstAnswer(command: AnyCommand, stored: StoredAnswer): unknown {
+  if (command.request === undefined || Buffer.compare(stored.fingerprint, command.request.fingerprint) !== 0) {
+    const description = "was used for another request within the last 24 hours; a new request needs a new UUID";
+    throw new ServiceError("REQUEST_ID_REUSED", `request_id: ${description}`, {
+      violations: [{ field: "request_id", description }],
+    });
+  }
+  return command.request.decode(stored.answer);
+}
+
+async function readView(connection: SqlConnection, commands: readonly AnyCommand[], nowMs: number): Promise<WriteView> {
+  const gather = <T>(pick: (command: AnyCommand) => readonly T[] | undefined): T[] => [
+    ...new Set(commands.flatMap((command) => pick(command) ?? [])),
+  ];
+  const ascending = (a: number, b: number) => a - b;
+  const taskIds = gather((command) => command.needs.taskIds).sort(ascending);
+  const tasks = new Map<number, TaskRow>();
+  for (const row of await lockTasks(connection, taskIds)) tasks.set(row.id, row);
+  const names = await findNames(
+    connection,
+    gather((command) => command.needs.names),
+  );
+  const incarnations = commands.some((command) => command.needs.incarnations)
+    ? await findIncarnations(connection)
+    : new Map<number, string>();
+
+  const executions = new Map<string, ExecutionRow>();
+  const unfinished = new Map<number, ExecutionRow[]>();
+  const view: WriteView = {
+    nowMs,
+    tasks,
+    names,
+    incarnations,
+    execution: (key) => executions.get(executionKeyText(key)),
+    unfinishedOf: (taskId) => unfinished.get(taskId) ?? [],
+  };
+  const unfinishedRows = await lockUnfinished(connection, gather((command) => command.needs.unfinishedOf).sort(ascending));
+  for (const row of unfinishedRows) {
+    executions.set(executionKeyText(row), row);
+    unfinished.set(row.taskId, [...(unfinished.get(row.taskId) ?? []), row]);
+  }
+  const keys = new Map<string, ExecutionKey>();
+  for (const command of commands) {
+    for (const key of command.executionsNeeded?.(view) ?? []) keys.set(executionKeyText(key), key);
+  }
+  const sorted = [...keys.values()].sort((a, b) => a.taskId - b.taskId || a.scheduledTimeMs - b.scheduledTimeMs);
+  for (const row of await findExecutions(connection, sorted, { lock: true })) executions.set(executionKeyText(row), row);
+  return view;
+}
+
+async function writeRows(connection: SqlConnection, stage: WriteStage): Promise<AssignedIds> {
+  const rows = (kind: StagedTaskChange["kind"]) =>
+    stage.taskChanges.filter((change) => change.kind === kind).map((change) => change.row);
+  const [created, updated, deleted] = [rows("CREATED"), rows("UPDATED"), rows("DELETED")];
+  if (deleted.length > 0) await deleteTasks(connection, deleted.map((row) => row.id));
+  if (updated.length > 0) await updateTasks(connection, updated);
+  if (stage.moves.size > 0) await moveTasks(connection, [...stage.moves.values()]);
+  const ids = created.length > 0 ? await insertTasks(connection, created) : new Map<string, number>();
+  if (stage.executions.size > 0) await saveExecutions(connection, [...stage.executions.values()]);
+  return {
+    created(row) {
+      const id = ids.get(row.name);
+      if (id === undefined) throw new Error("an inserted row came back without its id");
+      return { ...row, id };
+    },
+  };
+}
+
+function newAnswers(decided: readonly Decided[], outcomes: ReadonlyMap<AnyCommand, CommandOutcome>): StoredAnswer[] {
+  return decided.flatMap(({ command }) => {
+    const outcome = outcomes.get(command);
+    if (command.request === undefined || outcome === undefined || !("answer" in outcome)) return [];
+    const { id, fingerprint, encode } = command.request;
+    return [{ requestId: id.toLowerCase(), fingerprint, answer: encode(outcome.answer) }];
+  });
+}
+
+async function writeChanges(
+  connection: SqlConnection,
+  stage: WriteStage,
+  ids: AssignedIds,
+  nowMs: number,
+): Promise<ChangeSegment[]> {
+  const tasks: TaskChange[] = stage.taskChanges.map((change) =>
+    taskChange(change.kind === "CREATED" ? { kind: "CREATED", row: ids.created(change.row) } : change),
+  );
+  const executions: ExecutionChange[] = [...stage.executions.values()].map(executionChange);
+  const segments: NewSegment[] = [];
+  if (tasks.length > 0) segments.push({ kind: "TASK", size: tasks.length, payload: encodeTaskChanges(tasks) });
+  if (executions.length > 0) {
+    segments.push({ kind: "EXECUTION", size: executions.length, payload: encodeExecutionChanges(executions) });
+  }
+  if (segments.length === 0) return [];
+  const first = await appendSegments(connection, segments, nowMs);
+  const written: ChangeSegment[] = [];
+  if (tasks.length > 0) written.push(taskSegment(first, tasks));
+  if (executions.length > 0) written.push(executionSegment(first + tasks.length, executions));
+  return written;
+}

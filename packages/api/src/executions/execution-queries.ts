@@ -1,0 +1,118 @@
+import { createHash } from "node:crypto";
+import { type FieldViolation, fieldErrors } from "@taskscheduler/domain";
+import type { ListExecutionsRequest } from "@taskscheduler/proto";
+import { Op, type Order, type WhereOptions } from "sequelize";
+import type { Database } from "../database/database.js";
+import { ExecutionModel } from "../database/execution-model.js";
+import { MAX_TOTAL_SIZE, pageSizeOf, parseOrder } from "../paging/page-request.js";
+import { decodePageToken, encodePageToken, type PagePosition } from "../paging/page-token.js";
+import { readBound } from "../tasks/task-input.js";
+import { executionStateName } from "./execution-mapper.js";
+import type { ExecutionKey, ExecutionRow } from "./execution-row.js";
+import { findExecutions } from "./execution-store.js";
+
+const ORDER_FIELDS = ["id", "scheduled_time"] as const;
+
+export interface ExecutionPage {
+  readonly executions: ExecutionRow[];
+  readonly nextPageToken: string;
+  readonly totalSize: number;
+}
+
+export interface ExecutionQueries {
+  get(key: ExecutionKey): Promise<ExecutionRow | undefined>;
+  list(request: ListExecutionsRequest): Promise<ExecutionPage>;
+}
+
+export function createExecutionQueries(database: Database): ExecutionQueries {
+  return {
+    async get(key) {
+      const rows = await database.read(() =>
+        database.withConnection((connection) => findExecutions(connection, [key], { lock: false })),
+      );
+      return rows[0];
+    },
+    list: (request) => listExecutions(database, request),
+  };
+}
+
+async function listExecutions(database: Database, request: ListExecutionsRequest): Promise<ExecutionPage> {
+  const order = parseOrder(request.orderBy, ORDER_FIELDS);
+  const filters = filtersOf(request);
+  const query = queryFingerprint(request);
+  const position = decodePageToken(query, request.pageToken);
+  const pageSize = pageSizeOf(request.pageSize);
+  const columns = order.field === "id" ? KEY_ORDER : TIME_ORDER;
+  const direction = order.descending ? "DESC" : "ASC";
+  const by: Order = columns.map((column) => [column, direction]);
+  const after = position === undefined ? [] : [afterPosition(columns, order.descending, position)];
+  const [rows, totalSize] = await database.read(() =>
+    Promise.all([
+      ExecutionModel.findAll({ where: { [Op.and]: [...filters, ...after] }, order: by, limit: pageSize + 1, raw: true }),
+      request.countTotal ? countUpTo(filters) : 0,
+    ]),
+  );
+  const executions = rows.slice(0, pageSize).map((row) => row as unknown as ExecutionRow);
+  const last = executions.at(-1);
+  const more = rows.length > pageSize && last !== undefined;
+  const nextPageToken = more ? encodePageToken(query, columns.map((column) => last[column])) : "";
+  return { executions, nextPageToken, totalSize };
+}
+
+type KeyColumn = keyof ExecutionKey;
+const KEY_ORDER: readonly [KeyColumn, KeyColumn] = ["taskId", "scheduledTimeMs"];
+const TIME_ORDER: readonly [KeyColumn, KeyColumn] = ["scheduledTimeMs", "taskId"];
+
+function afterPosition(
+  columns: readonly [KeyColumn, KeyColumn],
+  descending: boolean,
+  position: PagePosition,
+): WhereOptions {
+  const [first, second] = columns;
+  const beyond = descending ? Op.lt : Op.gt;
+  const firstValue = sqlValue(first, position[0]);
+  return {
+    [Op.or]: [
+      { [first]: { [beyond]: firstValue } },
+      { [first]: firstValue, [second]: { [beyond]: sqlValue(second, position[1]) } },
+    ],
+  };
+}
+
+function sqlValue(column: KeyColumn, value: string | number | null | undefined): unknown {
+  return column === "scheduledTimeMs" ? new Date(Number(value)) : value;
+}
+
+function filtersOf(request: ListExecutionsRequest): WhereOptions[] {
+  const violations: FieldViolation[] = [];
+  const filters: WhereOptions[] = [];
+  if (request.taskId !== 0) filters.push({ taskId: request.taskId });
+  if (request.states.length > 0) filters.push({ state: request.states.map(executionStateName) });
+  if (request.scheduledAfter !== undefined) {
+    const time = readBound(request.scheduledAfter, "scheduled_after", violations);
+    filters.push({ scheduledTimeMs: { [Op.gt]: new Date(time) } });
+  }
+  if (request.scheduledBefore !== undefined) {
+    const time = readBound(request.scheduledBefore, "scheduled_before", violations);
+    filters.push({ scheduledTimeMs: { [Op.lt]: new Date(time) } });
+  }
+  const error = fieldErrors(violations);
+  if (error !== undefined) throw error;
+  return filters;
+}
+
+async function countUpTo(filters: readonly WhereOptions[]): Promise<number> {
+  const rows = await ExecutionModel.findAll({
+    attributes: ["taskId"],
+    where: { [Op.and]: [...filters] },
+    limit: MAX_TOTAL_SIZE,
+    raw: true,
+  });
+  return rows.length;
+}
+
+function queryFingerprint(request: ListExecutionsRequest): string {
+  const { taskId, states, scheduledAfter, scheduledBefore, orderBy } = request;
+  const instants = [scheduledAfter, scheduledBefore].map((time) => time && [String(time.seconds), time.nanos]);
+  return createHash("sha256").update(JSON.stringify([taskId, states, instants, orderBy])).digest("base64url");
+}

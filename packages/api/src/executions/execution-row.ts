@@ -1,0 +1,56 @@
+import type { ExecutionState, ExecutionTrigger } from "@taskscheduler/domain";
+
+/** Names a row of the ledger. */
+export interface ExecutionKey {
+  readonly taskId: number;
+  readonly scheduledTimeMs: number;
+}
+
+/** A row of `executions`. */
+export interface ExecutionRow extends ExecutionKey {
+  readonly taskName: string;
+  readonly trigger: ExecutionTrigger;
+  readonly state: ExecutionState;
+  readonly attempt: number;
+  readonly fence: number;
+  readonly incarnation: number | null;
+  readonly schedulerId: string;
+  readonly claimTimeMs: number | null;
+  readonly startTimeMs: number | null;
+  readonly endTimeMs: number | null;
+  readonly error: string;
+  readonly httpStatus: number;
+  readonly missedCount: number;
+  readonly missedUntilMs: number | null;
+}
+
+export function executionKeyText(key: ExecutionKey): string {
+  return `${key.taskId}.${key.scheduledTimeMs}`;
+}
+
+/** A row that nothing has happened to yet. */
+export function newExecution(
+  key: ExecutionKey,
+  taskName: string,
+  trigger: ExecutionTrigger,
+  state: ExecutionState,
+): ExecutionRow {
+  return {
+    taskId: key.taskId,
+    scheduledTimeMs: key.scheduledTimeMs,
+    taskName,
+    trigger,
+    state,
+    attempt: 0,
+    fence: 0,
+    incarnation: null,
+    schedulerId: "",
+    claimTimeMs: null,
+    startTimeMs: null,
+    endTimeMs: null,
+    error: "",
+    httpStatus: 0,
+    missedCount: 0,
+    missedUntilMs: null,
+  };
+}

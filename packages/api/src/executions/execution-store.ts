@@ -1,0 +1,94 @@
+import type { SqlConnection } from "../database/database.js";
+import { toDatetime, toNullableDatetime } from "../database/instants.js";
+import type { ExecutionKey, ExecutionRow } from "./execution-row.js";
+
+const COLUMNS = `task_id AS taskId, scheduled_time AS scheduledTimeMs, task_name AS taskName, trigger_kind AS \`trigger\`,
+  state, attempt, fence, incarnation, scheduler_id AS schedulerId, claim_time AS claimTimeMs, start_time AS startTimeMs,
+  end_time AS endTimeMs, error, http_status AS httpStatus, missed_count AS missedCount, missed_until AS missedUntilMs`;
+
+/** Rows in a statement: a longer one parses no faster and holds the connection longer. */
+const CHUNK = 500;
+
+/**
+ * Reads rows by their keys; with `lock`, locks those that are there. The index is forced: for rows that share a time the
+ * optimizer takes the index by time (137 ms for 500 rows among 50,000, against 6).
+ */
+export async function findExecutions(
+  connection: SqlConnection,
+  keys: readonly ExecutionKey[],
+  options: { lock: boolean },
+): Promise<ExecutionRow[]> {
+  const found: ExecutionRow[] = [];
+  for (let from = 0; from < keys.length; from += CHUNK) {
+    const chunk = keys.slice(from, from + CHUNK);
+    const rows: ExecutionRow[] = await connection.query(
+      `SELECT ${COLUMNS} FROM executions FORCE INDEX (PRIMARY)
+         WHERE (task_id, scheduled_time) IN (${chunk.map(() => "(?,?)").join(",")})${options.lock ? " FOR UPDATE" : ""}`,
+      chunk.flatMap((key) => [key.taskId, toDatetime(key.scheduledTimeMs)]),
+    );
+    found.push(...rows);
+  }
+  return found;
+}
+
+/** Locks the unfinished executions of tasks. */
+export async function lockUnfinished(connection: SqlConnection, taskIds: readonly number[]): Promise<ExecutionRow[]> {
+  if (taskIds.length === 0) return [];
+  return connection.query(
+    `SELECT ${COLUMNS} FROM executions FORCE INDEX (executions_state)
+       WHERE state IN ('PENDING','CLAIMED','RUNNING','RETRYING') AND task_id IN (?)
+       ORDER BY task_id, scheduled_time FOR UPDATE`,
+    [taskIds],
+  );
+}
+
+/** Writes rows whole, new or not: the primary key is the only unique one. */
+export async function saveExecutions(connection: SqlConnection, rows: readonly ExecutionRow[]): Promise<void> {
+  for (let from = 0; from < rows.length; from += CHUNK) {
+    const chunk = rows.slice(from, from + CHUNK);
+    await connection.query(
+      `INSERT INTO executions (task_id, scheduled_time, task_name, trigger_kind, state, attempt, fence, incarnation,
+           scheduler_id, claim_time, start_time, end_time, error, http_status, missed_count, missed_until)
+         VALUES ${chunk.map(() => "(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)").join(",")}
+         ON DUPLICATE KEY UPDATE task_name = VALUES(task_name), trigger_kind = VALUES(trigger_kind), state = VALUES(state),
+           attempt = VALUES(attempt), fence = VALUES(fence), incarnation = VALUES(incarnation),
+           scheduler_id = VALUES(scheduler_id), claim_time = VALUES(claim_time), start_time = VALUES(start_time),
+           end_time = VALUES(end_time), error = VALUES(error), http_status = VALUES(http_status),
+           missed_count = VALUES(missed_count), missed_until = VALUES(missed_until)`,
+      chunk.flatMap((row) => [
+        ...[row.taskId, toDatetime(row.scheduledTimeMs), row.taskName, row.trigger, row.state, row.attempt, row.fence],
+        ...[row.incarnation, row.schedulerId, toNullableDatetime(row.claimTimeMs), toNullableDatetime(row.startTimeMs)],
+        ...[toNullableDatetime(row.endTimeMs), row.error, row.httpStatus, row.missedCount],
+        toNullableDatetime(row.missedUntilMs),
+      ]),
+    );
+  }
+}
+
+/**
+ * Unfinished executions after a key, by task and time, for a snapshot a page at a time. They are few, as each of them
+ * is due or about to be: a page reads them all in the index by state and sorts.
+ */
+export async function pageUnfinished(
+  connection: SqlConnection,
+  after: ExecutionKey,
+  limit: number,
+): Promise<ExecutionRow[]> {
+  return connection.query(
+    `SELECT ${COLUMNS} FROM executions FORCE INDEX (executions_state)
+       WHERE state IN ('PENDING','CLAIMED','RUNNING','RETRYING')
+         AND (task_id > ? OR (task_id = ? AND scheduled_time > ?))
+       ORDER BY task_id, scheduled_time LIMIT ?`,
+    [after.taskId, after.taskId, toDatetime(after.scheduledTimeMs), limit],
+  );
+}
+
+/** Removes rows that have ended, by their scheduled time, a small batch at a time. @returns how many it removed */
+export async function purgeExecutions(connection: SqlConnection, beforeMs: number, limit: number): Promise<number> {
+  const outcome: { affectedRows: number } = await connection.query(
+    `DELETE FROM executions WHERE scheduled_time < ?
+       AND state IN ('SUCCEEDED','FAILED','CANCELLED','MISSED','SKIPPED') ORDER BY scheduled_time LIMIT ?`,
+    [toDatetime(beforeMs), limit],
+  );
+  return outcome.affectedRows;
+}

@@ -1,0 +1,54 @@
+import { create } from "@bufbuild/protobuf";
+import {
+  BookmarkSchema,
+  type ExecutionChange,
+  SnapshotCompleteSchema,
+  type WatchExecutionsRequest,
+  type WatchExecutionsResponse,
+  WatchExecutionsResponseSchema,
+} from "@taskscheduler/proto";
+import { parseExecutionId } from "@taskscheduler/domain";
+import type { ChangeLog } from "../changes/change-log.js";
+import { type WatchSource, watch } from "../changes/watch.js";
+import type { Database } from "../database/database.js";
+import { executionToProto } from "./execution-mapper.js";
+import type { ExecutionKey, ExecutionRow } from "./execution-row.js";
+import { pageUnfinished } from "./execution-store.js";
+
+type ExecutionEvent = WatchExecutionsResponse["event"];
+
+const BEFORE_ALL: ExecutionKey = { taskId: 0, scheduledTimeMs: 0 };
+
+/** The stream of `WatchExecutions`. Ends only by its signal or an error. */
+export async function* watchExecutions(
+  database: Database,
+  log: ChangeLog,
+  request: WatchExecutionsRequest,
+  signal: AbortSignal,
+): AsyncGenerator<WatchExecutionsResponse> {
+  const source = executionSource(request.taskId);
+  for await (const { event, revision, resumeToken } of watch(database, log, source, request.resumeToken, signal)) {
+    yield create(WatchExecutionsResponseSchema, { event, revision: BigInt(revision), resumeToken });
+  }
+}
+
+function executionSource(taskId: number): WatchSource<ExecutionRow, ExecutionEvent> {
+  const matches = (id: number | undefined) => taskId === 0 || id === taskId;
+  return {
+    page: (connection, last, limit) => pageUnfinished(connection, last ?? BEFORE_ALL, limit),
+    rowEvent: (row) => (matches(row.taskId) ? { case: "snapshot", value: executionToProto(row) } : undefined),
+    isWithin: (event, last) => event.kind === "EXECUTION" && !isAfter(event.change, last),
+    changeEvent: (event) =>
+      event.kind === "EXECUTION" && event.change.execution !== undefined && matches(event.change.execution.taskId)
+        ? { case: "upserted", value: event.change.execution }
+        : undefined,
+    snapshotComplete: { case: "snapshotComplete", value: create(SnapshotCompleteSchema) },
+    bookmark: { case: "bookmark", value: create(BookmarkSchema) },
+  };
+}
+
+function isAfter(change: ExecutionChange, last: ExecutionKey): boolean {
+  const key = parseExecutionId(change.execution?.id ?? "");
+  if (key === undefined) return false;
+  return key.taskId > last.taskId || (key.taskId === last.taskId && key.scheduledTimeMs > last.scheduledTimeMs);
+}

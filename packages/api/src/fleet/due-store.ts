@@ -1,0 +1,56 @@
+import { SHARD_COUNT } from "@taskscheduler/domain";
+import type { SqlConnection } from "../database/database.js";
+import { toDatetime } from "../database/instants.js";
+import type { ExecutionKey, ExecutionRow } from "../executions/execution-row.js";
+
+/** How far a feed has read, in the order of time and id. */
+export interface DueBound {
+  readonly timeMs: number;
+  readonly taskId: number;
+}
+
+/** Active tasks of the shards that fall due after one bound and before a time. */
+export async function pageDueTasks(
+  connection: SqlConnection,
+  shards: readonly number[],
+  after: DueBound,
+  beforeMs: number,
+  limit: number,
+): Promise<ExecutionKey[]> {
+  const afterTime = toDatetime(after.timeMs);
+  return connection.query(
+    `SELECT id AS taskId, next_run_time AS scheduledTimeMs FROM tasks FORCE INDEX (tasks_due)
+       WHERE state = 'ACTIVE' AND next_run_time >= ? AND next_run_time < ? AND (next_run_time > ? OR id > ?)
+         AND id % ${SHARD_COUNT} IN (?)
+       ORDER BY next_run_time, id LIMIT ?`,
+    [afterTime, toDatetime(beforeMs), afterTime, after.taskId, shards, limit],
+  );
+}
+
+/** Rows of the ledger that wait for a scheduler: pending ones, and those whose claimant has ended. */
+export async function findWaiting(
+  connection: SqlConnection,
+  shards: readonly number[],
+  live: readonly number[],
+  limit: number,
+): Promise<ExecutionKey[]> {
+  return connection.query(
+    `SELECT task_id AS taskId, scheduled_time AS scheduledTimeMs FROM executions FORCE INDEX (executions_state)
+       WHERE task_id % ${SHARD_COUNT} IN (?) AND (state IN ('PENDING','RETRYING')
+         OR (state IN ('CLAIMED','RUNNING') AND (incarnation IS NULL OR incarnation NOT IN (?))))
+       LIMIT ?`,
+    [shards, live.length === 0 ? [0] : live, limit],
+  );
+}
+
+/** What an incarnation holds. */
+export async function findClaims(
+  connection: SqlConnection,
+  incarnation: number,
+): Promise<Pick<ExecutionRow, "taskId" | "scheduledTimeMs" | "fence" | "attempt">[]> {
+  return connection.query(
+    `SELECT task_id AS taskId, scheduled_time AS scheduledTimeMs, fence, attempt
+       FROM executions FORCE INDEX (executions_state) WHERE state IN ('CLAIMED','RUNNING') AND incarnation = ?`,
+    [incarnation],
+  );
+}

@@ -1,0 +1,66 @@
+import type { SqlConnection } from "../database/database.js";
+import { toDatetime } from "../database/instants.js";
+
+/** A registration of a scheduler that has not ended. */
+export interface Registration {
+  readonly incarnation: number;
+  readonly schedulerId: string;
+  readonly state: "LIVE" | "DRAINING";
+  readonly beat: number;
+}
+
+/** Ends what was registered under the name, when the process has just started, and registers it anew. */
+export async function register(
+  connection: SqlConnection,
+  schedulerId: string,
+  processStarted: boolean,
+  nowMs: number,
+): Promise<number> {
+  if (processStarted) {
+    await connection.query("UPDATE schedulers SET state = 'ENDED' WHERE scheduler_id = ? AND state <> 'ENDED'", [
+      schedulerId,
+    ]);
+  }
+  const rows: { incarnation: number }[] = await connection.query(
+    "INSERT INTO schedulers (scheduler_id, register_time) VALUES (?, ?) RETURNING incarnation",
+    [schedulerId, toDatetime(nowMs)],
+  );
+  return Number(rows[0]?.incarnation);
+}
+
+/** @returns false when the registration has ended */
+export async function beat(connection: SqlConnection, incarnation: number, draining: boolean): Promise<boolean> {
+  const outcome: { affectedRows: number } = await connection.query(
+    `UPDATE schedulers SET beat = beat + 1, state = IF(?, 'DRAINING', state) WHERE incarnation = ? AND state <> 'ENDED'`,
+    [draining, incarnation],
+  );
+  return outcome.affectedRows === 1;
+}
+
+export async function findRegistrations(connection: SqlConnection): Promise<Registration[]> {
+  return connection.query(
+    "SELECT incarnation, scheduler_id AS schedulerId, state, beat FROM schedulers WHERE state <> 'ENDED'",
+  );
+}
+
+export async function findIncarnations(connection: SqlConnection): Promise<Map<number, string>> {
+  const registrations = await findRegistrations(connection);
+  return new Map(registrations.map((registration) => [registration.incarnation, registration.schedulerId]));
+}
+
+/** Ends a registration, unless it has beaten since. */
+export async function endRegistration(connection: SqlConnection, incarnation: number, atBeat: number): Promise<void> {
+  await connection.query("UPDATE schedulers SET state = 'ENDED' WHERE incarnation = ? AND beat = ?", [
+    incarnation,
+    atBeat,
+  ]);
+}
+
+/** Forgets registrations that ended; a claim whose registration is not there belongs to nobody alive. */
+export async function purgeRegistrations(connection: SqlConnection, beforeMs: number, limit: number): Promise<number> {
+  const outcome: { affectedRows: number } = await connection.query(
+    "DELETE FROM schedulers WHERE state = 'ENDED' AND register_time < ? LIMIT ?",
+    [toDatetime(beforeMs), limit],
+  );
+  return outcome.affectedRows;
+}

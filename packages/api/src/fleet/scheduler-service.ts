@@ -1,0 +1,59 @@
+import type { ServiceImpl } from "@connectrpc/connect";
+import type { HeartbeatRequest, HeldClaim, SchedulerService } from "@taskscheduler/proto";
+import type { Logger } from "@taskscheduler/runtime";
+import type { DatabaseClock } from "../database/database-clock.js";
+import type { WriteGroup } from "../database/write-group.js";
+import { executionKeyText } from "../executions/execution-row.js";
+import { type ClaimRules, claimCommand, grantOf, incarnationEnded } from "./claim-command.js";
+import { findClaims } from "./due-store.js";
+import { type FeedParts, feed } from "./feed.js";
+import { beat, register } from "./fleet-store.js";
+import { reportCommand } from "./report-command.js";
+
+export interface SchedulerServiceParts extends FeedParts {
+  readonly clock: DatabaseClock;
+  readonly writes: WriteGroup;
+  readonly rules: ClaimRules;
+  readonly leaseMs: number;
+  readonly logger: Logger;
+}
+
+export function createSchedulerService(parts: SchedulerServiceParts): ServiceImpl<typeof SchedulerService> {
+  const { database, clock, fleet, writes, rules, leaseMs, logger } = parts;
+  return {
+    async register({ schedulerId, processStarted }) {
+      const incarnation = await database.read(() =>
+        database.withConnection((connection) => register(connection, schedulerId, processStarted, clock.nowMs())),
+      );
+      await fleet.refresh();
+      logger.info({ schedulerId, incarnation }, "a scheduler registered");
+      return { incarnation, leaseMs, serverTimeMs: clock.preciseNowMs() };
+    },
+    async heartbeat(request) {
+      const reconciled = await reconcile(parts, request);
+      return { ...reconciled, serverTimeMs: clock.preciseNowMs() };
+    },
+    subscribe: ({ incarnation }, context) => feed(parts, incarnation, context.signal),
+    claimExecutions: (request) => writes.submit(claimCommand(request, rules)),
+    reportExecutions: (request) => writes.submit(reportCommand(request)),
+  };
+}
+
+/** Open claims in both directions: those the scheduler holds without knowing, and those it believes to hold. */
+async function reconcile({ database }: SchedulerServiceParts, request: HeartbeatRequest) {
+  const { incarnation, heldClaims, draining } = request;
+  const claims = await database.read(() =>
+    database.withConnection(async (connection) => {
+      if (!(await beat(connection, incarnation, draining))) throw incarnationEnded(incarnation);
+      return findClaims(connection, incarnation);
+    }),
+  );
+  const textOf = (claim: HeldClaim) =>
+    `${executionKeyText({ taskId: claim.taskId, scheduledTimeMs: Number(claim.scheduledTimeMs) })}.${claim.fence}`;
+  const believed = new Set(heldClaims.map(textOf));
+  const known = new Set(claims.map((claim) => `${executionKeyText(claim)}.${claim.fence}`));
+  return {
+    adopt: claims.filter((claim) => !believed.has(`${executionKeyText(claim)}.${claim.fence}`)).map(grantOf),
+    drop: heldClaims.filter((claim) => !known.has(textOf(claim))),
+  };
+}

@@ -1,0 +1,65 @@
+import { create } from "@bufbuild/protobuf";
+import {
+  type BatchCreateTasksRequest,
+  BatchCreateTasksRequestSchema,
+  type BatchCreateTasksResponse,
+  BatchCreateTasksResponseSchema,
+  type BatchCreateTasksResult,
+  BatchCreateTasksResultSchema,
+  type Status,
+  type Task,
+} from "@taskscheduler/proto";
+import { idempotentRequest } from "../database/idempotency.js";
+import type { AssignedIds, WriteCommand } from "../database/write-command.js";
+import { decideCreate } from "./task-commands.js";
+import { readTaskInput, type TaskInput } from "./task-input.js";
+import { taskToProto } from "./task-mapper.js";
+
+type Judged = { readonly input: TaskInput; readonly path: string } | { readonly error: unknown };
+
+/** Each task is judged alone; those that are refused leave the others be. */
+export function batchCreateCommand(
+  request: BatchCreateTasksRequest,
+  validateTask: (task: Task, path: string) => void,
+  statusOf: (error: unknown) => Status,
+): WriteCommand<BatchCreateTasksResponse> {
+  const judged = request.tasks.map((task, index): Judged => {
+    const path = `tasks[${index}]`;
+    try {
+      validateTask(task, path);
+      return { input: readTaskInput(task, path), path };
+    } catch (error) {
+      return { error };
+    }
+  });
+  const names = judged.flatMap((item) => ("input" in item ? [item.input.name] : []));
+  const identity = idempotentRequest(BatchCreateTasksRequestSchema, BatchCreateTasksResponseSchema, request);
+  const keys = names.map((name) => `name:${name}`);
+  return {
+    keys: identity === undefined ? keys : [...keys, `request:${identity.id.toLowerCase()}`],
+    weight: Math.max(1, names.length),
+    validateOnly: request.validateOnly,
+    needs: { names },
+    ...(identity === undefined ? {} : { request: identity }),
+    decide(view, stage) {
+      const taken = new Map(view.names);
+      const results = judged.map((item): ((ids: AssignedIds) => BatchCreateTasksResult) => {
+        try {
+          if ("error" in item) throw item.error;
+          const row = decideCreate(item.input, { ...view, names: taken }, item.path);
+          taken.set(row.name, 0);
+          stage.createTask(row);
+          return (ids) => result({ case: "task", value: taskToProto(ids.created(row)) });
+        } catch (error) {
+          const failed = result({ case: "error", value: statusOf(error) });
+          return () => failed;
+        }
+      });
+      return (ids) => create(BatchCreateTasksResponseSchema, { results: results.map((answer) => answer(ids)) });
+    },
+  };
+}
+
+function result(value: BatchCreateTasksResult["result"]): BatchCreateTasksResult {
+  return create(BatchCreateTasksResultSchema, { result: value });
+}

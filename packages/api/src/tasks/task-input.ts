@@ -1,0 +1,190 @@
+import { isFieldSet } from "@bufbuild/protobuf";
+import type { Timestamp } from "@bufbuild/protobuf/wkt";
+import {
+  type ErrorReason,
+  type FieldViolation,
+  fieldErrors,
+  parseTimeZone,
+  type Recurrence,
+  ServiceError,
+} from "@taskscheduler/domain";
+import { type PreviewScheduleRequest, PreviewScheduleRequestSchema, type Task, TaskSchema } from "@taskscheduler/proto";
+import { recurrenceName } from "./task-mapper.js";
+
+/** What users set of a task. The proto's rules have been checked; here is what they cannot say. */
+export interface TaskInput {
+  readonly name: string;
+  readonly scheduledTimeMs: number;
+  readonly recurrence: Recurrence | null;
+  readonly timeZone: string;
+  readonly description: string;
+  readonly labels: Readonly<Record<string, string>>;
+}
+
+/** Of the fields that a mask can name, those that this release supports. */
+export const TASK_INPUT_FIELDS = ["name", "scheduled_time", "recurrence", "time_zone", "description", "labels"] as const;
+export type TaskInputField = (typeof TASK_INPUT_FIELDS)[number];
+
+const UNSUPPORTED_TASK_FIELDS = [
+  ...["cron", "rrule", "dst_policy", "misfire_policy", "overlap_policy", "catch_up_window", "end_time", "max_runs"],
+  ...["jitter", "webhook", "retry_policy", "timeout"],
+] as const;
+const UNSUPPORTED_PREVIEW_FIELDS = ["cron", "rrule", "dst_policy", "end_time", "max_runs", "jitter"] as const;
+
+const MAX_NANOS = 999_999_999;
+
+/** Throws INVALID_ARGUMENT that names every field in the way: `task.name`, or with another path than `task`. */
+export function readTaskInput(task: Task, path = "task"): TaskInput {
+  refuseUnsupported(UNSUPPORTED_TASK_FIELDS.filter((name) => isSet(task, name)), path);
+  const violations: FieldViolation[] = [];
+  const input = {
+    name: task.name,
+    scheduledTimeMs: readInstant(task.scheduledTime, `${path}.scheduled_time`, violations),
+    recurrence: recurrenceName(task.recurrence),
+    timeZone: readTimeZone(task.timeZone, `${path}.time_zone`, violations),
+    description: task.description,
+    labels: task.labels,
+  };
+  if (task.name === "") violations.push({ field: `${path}.name`, description: "must be set, 1 to 255 characters" });
+  throwIfAny(violations);
+  return input;
+}
+
+/**
+ * What an update makes of a task: the mask's fields out of the message, the rest as it is. Without a mask, the fields
+ * that are set.
+ */
+export function readTaskUpdate(task: Task, mask: readonly string[] | undefined, current: TaskInput): TaskInput {
+  const fields = maskedFields(task, mask);
+  const violations: FieldViolation[] = [];
+  const next: { -readonly [K in keyof TaskInput]: TaskInput[K] } = { ...current };
+  for (const field of fields) readField(field, task, next, violations);
+  throwIfAny(violations);
+  return next;
+}
+
+function readField(
+  field: TaskInputField,
+  task: Task,
+  next: { -readonly [K in keyof TaskInput]: TaskInput[K] },
+  violations: FieldViolation[],
+): void {
+  switch (field) {
+    case "name":
+      if (task.name === "") violations.push({ field: "task.name", description: "must be set, 1 to 255 characters" });
+      next.name = task.name;
+      return;
+    case "scheduled_time":
+      next.scheduledTimeMs = readInstant(task.scheduledTime, "task.scheduled_time", violations);
+      return;
+    case "recurrence":
+      next.recurrence = recurrenceName(task.recurrence);
+      return;
+    case "time_zone":
+      next.timeZone = readTimeZone(task.timeZone, "task.time_zone", violations);
+      return;
+    case "description":
+      next.description = task.description;
+      return;
+    case "labels":
+      next.labels = task.labels;
+      return;
+  }
+}
+
+/** Whether an update may change when the task falls due. */
+export function maskTouchesSchedule(task: Task, mask: readonly string[] | undefined): boolean {
+  const fields = maskedFields(task, mask);
+  return fields.some((field) => field === "scheduled_time" || field === "recurrence" || field === "time_zone");
+}
+
+function maskedFields(task: Task, mask: readonly string[] | undefined): readonly TaskInputField[] {
+  if (mask === undefined || mask.length === 0) {
+    refuseUnsupported(UNSUPPORTED_TASK_FIELDS.filter((name) => isSet(task, name)), "task");
+    return TASK_INPUT_FIELDS.filter((name) => isSet(task, name));
+  }
+  if (mask.includes("*")) {
+    refuseUnsupported(UNSUPPORTED_TASK_FIELDS.filter((name) => isSet(task, name)), "task");
+    return TASK_INPUT_FIELDS;
+  }
+  refuseUnsupported(mask.filter((name) => (UNSUPPORTED_TASK_FIELDS as readonly string[]).includes(name)), "task");
+  const fields = TASK_INPUT_FIELDS.filter((name) => mask.includes(name));
+  const unknown = mask.filter((name) => !(TASK_INPUT_FIELDS as readonly string[]).includes(name));
+  const description = (name: string) => `${name} cannot be changed; one of ${TASK_INPUT_FIELDS.join(", ")} or *`;
+  throwIfAny(unknown.map((name) => ({ field: "update_mask", description: description(JSON.stringify(name)) })));
+  return fields;
+}
+
+export interface PreviewInput {
+  readonly scheduledTimeMs: number;
+  readonly recurrence: Recurrence | null;
+  readonly timeZone: string;
+  /** null: now. */
+  readonly afterMs: number | null;
+}
+
+export function readPreviewInput(request: PreviewScheduleRequest): PreviewInput {
+  const unsupported = UNSUPPORTED_PREVIEW_FIELDS.filter((name) => {
+    const field = PreviewScheduleRequestSchema.fields.find((candidate) => candidate.name === name);
+    return field !== undefined && isFieldSet(request, field);
+  });
+  refuseUnsupported(unsupported, "");
+  const violations: FieldViolation[] = [];
+  const input = {
+    scheduledTimeMs: readInstant(request.scheduledTime, "scheduled_time", violations),
+    recurrence: recurrenceName(request.recurrence),
+    timeZone: readTimeZone(request.timeZone, "time_zone", violations),
+    afterMs: request.after === undefined ? null : readBound(request.after, "after", violations),
+  };
+  throwIfAny(violations);
+  return input;
+}
+
+function isSet(task: Task, name: string): boolean {
+  const field = TaskSchema.fields.find((candidate) => candidate.name === name);
+  return field !== undefined && isFieldSet(task, field);
+}
+
+function refuseUnsupported(names: readonly string[], path: string): void {
+  const violations = names.map((name) => ({
+    field: path === "" ? name : `${path}.${name}`,
+    description: "is not supported yet; leave it out",
+  }));
+  throwIfAny(violations, "NOT_SUPPORTED_YET");
+}
+
+/** Kept to the millisecond; finer is rounded up. */
+function readInstant(time: Timestamp | undefined, field: string, violations: FieldViolation[]): number {
+  if (time === undefined) {
+    violations.push({ field, description: "must be set" });
+    return 0;
+  }
+  checkNanos(time, field, violations);
+  return Number(time.seconds) * 1000 + Math.ceil(time.nanos / 1_000_000);
+}
+
+/** Kept to the millisecond; finer is rounded down, so that what is later than the result is later than the bound. */
+export function readBound(time: Timestamp, field: string, violations: FieldViolation[]): number {
+  checkNanos(time, field, violations);
+  return Number(time.seconds) * 1000 + Math.floor(time.nanos / 1_000_000);
+}
+
+function checkNanos(time: Timestamp, field: string, violations: FieldViolation[]): void {
+  if (time.nanos < 0 || time.nanos > MAX_NANOS) {
+    violations.push({ field, description: "nanos must be from 0 to 999999999" });
+  }
+}
+
+function readTimeZone(text: string, field: string, violations: FieldViolation[]): string {
+  if (text === "") return "UTC";
+  const timeZone = parseTimeZone(text);
+  if (timeZone !== undefined) return timeZone;
+  violations.push({ field, description: "must be an IANA time zone such as Europe/Berlin, or an offset such as +05:30" });
+  return "UTC";
+}
+
+function throwIfAny(violations: readonly FieldViolation[], reason: ErrorReason = "INVALID_FIELD"): void {
+  const error = fieldErrors(violations);
+  if (error === undefined) return;
+  throw reason === "INVALID_FIELD" ? error : new ServiceError(reason, error.message, { violations });
+}

@@ -1,0 +1,91 @@
+import type { SqlConnection } from "../database/database.js";
+import { toDatetime, toNullableDatetime } from "../database/instants.js";
+import type { TaskRow } from "./task-row.js";
+
+/** A row as the database gives it: labels are still their JSON text. */
+export type StoredTask = Omit<TaskRow, "labels"> & { readonly labels: string };
+
+const COLUMNS = `id, name, scheduled_time AS scheduledTimeMs, recurrence, time_zone AS timeZone, description, labels, state,
+  pause_reason AS pauseReason, next_run_time AS nextRunTimeMs, armed_time AS armedTimeMs, run_count AS runCount,
+  last_run_time AS lastRunTimeMs, version, create_time AS createTimeMs, update_time AS updateTimeMs`;
+
+export function toTaskRow(stored: StoredTask): TaskRow {
+  return { ...stored, labels: stored.labels === "{}" ? NO_LABELS : JSON.parse(stored.labels) };
+}
+
+const NO_LABELS: Readonly<Record<string, string>> = Object.freeze({});
+
+/** Locks and reads tasks, in the order of their ids, so that no two transactions wait for each other. */
+export async function lockTasks(connection: SqlConnection, ids: readonly number[]): Promise<TaskRow[]> {
+  if (ids.length === 0) return [];
+  const sql = `SELECT ${COLUMNS} FROM tasks WHERE id IN (?) ORDER BY id FOR UPDATE`;
+  const rows: StoredTask[] = await connection.query(sql, [ids]);
+  return rows.map(toTaskRow);
+}
+
+/** Which of these names are taken, and by which task. */
+export async function findNames(connection: SqlConnection, names: readonly string[]): Promise<Map<string, number>> {
+  if (names.length === 0) return new Map();
+  const rows: { id: number; name: string }[] = await connection.query("SELECT id, name FROM tasks WHERE name IN (?)", [
+    names,
+  ]);
+  return new Map(rows.map((row) => [row.name, row.id]));
+}
+
+/** Inserts tasks, whose `id` is ignored, and answers their ids by name. */
+export async function insertTasks(connection: SqlConnection, rows: readonly TaskRow[]): Promise<Map<string, number>> {
+  const placeholders = rows.map(() => "(?,?,?,?,?,?,?,?,?,?,?,?,?)").join(",");
+  const values = rows.flatMap((row) => [
+    ...[row.name, toDatetime(row.scheduledTimeMs), row.recurrence, row.timeZone, row.description],
+    ...[JSON.stringify(row.labels), row.state, row.pauseReason, toNullableDatetime(row.nextRunTimeMs)],
+    ...[toDatetime(row.armedTimeMs), row.version, toDatetime(row.createTimeMs), toDatetime(row.updateTimeMs)],
+  ]);
+  const inserted: { id: number; name: string }[] = await connection.query(
+    `INSERT INTO tasks (name, scheduled_time, recurrence, time_zone, description, labels, state, pause_reason,
+       next_run_time, armed_time, version, create_time, update_time) VALUES ${placeholders} RETURNING id, name`,
+    values,
+  );
+  return new Map(inserted.map((row) => [row.name, row.id]));
+}
+
+/** Writes what users set, and the cursor, of tasks that are locked. */
+export async function updateTasks(connection: SqlConnection, rows: readonly TaskRow[]): Promise<void> {
+  await connection.batch(
+    `UPDATE tasks SET name = ?, scheduled_time = ?, recurrence = ?, time_zone = ?, description = ?, labels = ?, state = ?,
+       pause_reason = ?, next_run_time = ?, armed_time = ?, version = ?, update_time = ? WHERE id = ?`,
+    rows.map((row) => [
+      ...[row.name, toDatetime(row.scheduledTimeMs), row.recurrence, row.timeZone, row.description],
+      ...[JSON.stringify(row.labels), row.state, row.pauseReason, toNullableDatetime(row.nextRunTimeMs)],
+      ...[toDatetime(row.armedTimeMs), row.version, toDatetime(row.updateTimeMs), row.id],
+    ]),
+  );
+}
+
+/**
+ * Writes what claims and reports move, of tasks that are locked: one statement with one parameter for any number of
+ * rows. Measured for 500 rows: 10 ms; as a bulk of single updates 14 ms.
+ */
+export async function moveTasks(connection: SqlConnection, rows: readonly TaskRow[]): Promise<void> {
+  const values = rows.map((row) => [
+    ...[row.id, toNullableDatetime(row.nextRunTimeMs), row.state, row.runCount, toNullableDatetime(row.lastRunTimeMs)],
+  ]);
+  await connection.query(
+    `UPDATE JSON_TABLE(?, '$[*]' COLUMNS(id INT PATH '$[0]', next_run_time DATETIME(3) PATH '$[1]',
+         state VARCHAR(16) PATH '$[2]', run_count INT UNSIGNED PATH '$[3]', last_run_time DATETIME(3) PATH '$[4]')) AS moved
+       STRAIGHT_JOIN tasks ON tasks.id = moved.id
+       SET tasks.next_run_time = moved.next_run_time, tasks.state = moved.state, tasks.run_count = moved.run_count,
+         tasks.last_run_time = moved.last_run_time`,
+    [JSON.stringify(values)],
+  );
+}
+
+export async function deleteTasks(connection: SqlConnection, ids: readonly number[]): Promise<void> {
+  await connection.query("DELETE FROM tasks WHERE id IN (?)", [ids]);
+}
+
+/** Tasks after an id, for a snapshot a page at a time. */
+export async function pageTasks(connection: SqlConnection, afterId: number, limit: number): Promise<TaskRow[]> {
+  const sql = `SELECT ${COLUMNS} FROM tasks WHERE id > ? ORDER BY id LIMIT ?`;
+  const rows: StoredTask[] = await connection.query(sql, [afterId, limit]);
+  return rows.map(toTaskRow);
+}

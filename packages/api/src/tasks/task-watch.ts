@@ -1,0 +1,60 @@
+import { create } from "@bufbuild/protobuf";
+import {
+  BookmarkSchema,
+  DeletedTaskSchema,
+  SnapshotCompleteSchema,
+  type Task,
+  TaskChangeKind,
+  type WatchTasksRequest,
+  type WatchTasksResponse,
+  WatchTasksResponseSchema,
+} from "@taskscheduler/proto";
+import type { ChangeEvent } from "../changes/change-event.js";
+import type { ChangeLog } from "../changes/change-log.js";
+import { type WatchSource, watch } from "../changes/watch.js";
+import type { Database } from "../database/database.js";
+import { taskToProto } from "./task-mapper.js";
+import type { TaskRow } from "./task-row.js";
+import { pageTasks } from "./task-store.js";
+
+type TaskEvent = WatchTasksResponse["event"];
+type Labels = Readonly<Record<string, string>>;
+
+/** The stream of `WatchTasks`. Ends only by its signal or an error. */
+export async function* watchTasks(
+  database: Database,
+  log: ChangeLog,
+  request: WatchTasksRequest,
+  signal: AbortSignal,
+): AsyncGenerator<WatchTasksResponse> {
+  const source = taskSource(request.labelFilter);
+  for await (const { event, revision, resumeToken } of watch(database, log, source, request.resumeToken, signal)) {
+    yield create(WatchTasksResponseSchema, { event, revision: BigInt(revision), resumeToken });
+  }
+}
+
+function taskSource(filter: Labels): WatchSource<TaskRow, TaskEvent> {
+  const wanted = Object.entries(filter);
+  const matches = (labels: Labels) => wanted.every(([key, value]) => Object.hasOwn(labels, key) && labels[key] === value);
+  return {
+    page: (connection, last, limit) => pageTasks(connection, last?.id ?? 0, limit),
+    rowEvent: (row) => (matches(row.labels) ? { case: "snapshot", value: taskToProto(row) } : undefined),
+    isWithin: (event, last) => event.kind === "TASK" && (event.change.task?.id ?? 0) <= last.id,
+    changeEvent: (event) => taskEvent(event, matches),
+    snapshotComplete: { case: "snapshotComplete", value: create(SnapshotCompleteSchema) },
+    bookmark: { case: "bookmark", value: create(BookmarkSchema) },
+  };
+}
+
+function taskEvent(event: ChangeEvent, matches: (labels: Labels) => boolean): TaskEvent | undefined {
+  if (event.kind !== "TASK") return undefined;
+  const { task, kind, previousLabels } = event.change;
+  if (task === undefined) return undefined;
+  if (kind === TaskChangeKind.DELETED) return matches(task.labels) ? deleted(task) : undefined;
+  if (matches(task.labels)) return { case: "upserted", value: task };
+  return kind === TaskChangeKind.UPDATED && matches(previousLabels) ? deleted(task) : undefined;
+}
+
+function deleted(task: Task): TaskEvent {
+  return { case: "deleted", value: create(DeletedTaskSchema, { id: task.id }) };
+}

@@ -1,0 +1,138 @@
+import {
+  create,
+  type DescMessage,
+  fromBinary,
+  type MessageInitShape,
+  type MessageShape,
+  toBinary,
+} from "@bufbuild/protobuf";
+import { ConnectError, type MethodImplSpec } from "@connectrpc/connect";
+import type {
+  handleServerStreamingCall,
+  handleUnaryCall,
+  MethodDefinition,
+  ServerWritableStream,
+  UntypedServiceImplementation,
+} from "@grpc/grpc-js";
+import { ServiceError } from "@taskscheduler/domain";
+import { connectErrorOf } from "../policies/service-errors.js";
+import { GrpcContext } from "./grpc-context.js";
+import { grpcStatusOf } from "./grpc-status.js";
+import { type ServedService, specOf } from "./served-service.js";
+
+/** What the methods share with their server. */
+export interface GrpcCallHost {
+  /** An open stream, from its beginning to its end, so that the server can end it. */
+  readonly openStreams: Set<GrpcContext>;
+  /** Set when the server stops: why a stream that begins now is ended at once. */
+  readonly stopReason: () => unknown;
+  /** What a caller is shown of an error that no policy has seen. */
+  readonly internalError: (error: unknown) => ConnectError;
+}
+
+type Spec<K extends MethodImplSpec["kind"]> = Extract<MethodImplSpec, { kind: K }>;
+
+export interface GrpcMethods {
+  readonly definition: Record<string, MethodDefinition<Buffer, Buffer>>;
+  readonly handlers: UntypedServiceImplementation;
+}
+
+/**
+ * The methods of a service for grpc-js, which is left with bytes: requests and answers are parsed and written here, so
+ * that what is malformed becomes an error with a reason.
+ */
+export function grpcMethodsOf(served: ServedService, host: GrpcCallHost): GrpcMethods {
+  const definition: Record<string, MethodDefinition<Buffer, Buffer>> = {};
+  const handlers: UntypedServiceImplementation = {};
+  for (const spec of Object.values(specOf(served).methods)) {
+    const { name, parent } = spec.method;
+    definition[name] = {
+      path: `/${parent.typeName}/${name}`,
+      requestStream: false,
+      responseStream: spec.kind === "server_streaming",
+      requestSerialize: asIs,
+      requestDeserialize: asIs,
+      responseSerialize: asIs,
+      responseDeserialize: asIs,
+    };
+    if (spec.kind === "unary") handlers[name] = unaryHandler(spec, host);
+    else if (spec.kind === "server_streaming") handlers[name] = serverStreamHandler(spec, host);
+    else throw new Error(`${name}: clients that stream are not served`);
+  }
+  return { definition, handlers };
+}
+
+function asIs(bytes: Buffer): Buffer {
+  return bytes;
+}
+
+function unaryHandler({ method, impl }: Spec<"unary">, host: GrpcCallHost): handleUnaryCall<Buffer, Buffer> {
+  return async (call, callback) => {
+    try {
+      const request = parse(method.input, call.request);
+      const context = new GrpcContext(method, call);
+      const bytes = write(method.output, await impl(request, context));
+      context.sendHeader();
+      callback(null, bytes, context.trailer());
+    } catch (error) {
+      callback(grpcStatusOf(error instanceof ConnectError ? error : host.internalError(error)));
+    }
+  };
+}
+
+function serverStreamHandler(
+  { method, impl }: Spec<"server_streaming">,
+  host: GrpcCallHost,
+): handleServerStreamingCall<Buffer, Buffer> {
+  return async (call) => {
+    const context = new GrpcContext(method, call);
+    host.openStreams.add(context);
+    try {
+      const stopReason = host.stopReason();
+      if (stopReason !== undefined) context.abort(stopReason);
+      for await (const message of impl(parse(method.input, call.request), context)) {
+        context.sendHeader();
+        if (!call.write(write(method.output, message))) await drained(call, context.signal);
+      }
+      call.end(context.trailer());
+    } catch (error) {
+      const shown = error instanceof ConnectError ? error : host.internalError(error);
+      if (!call.destroyed) call.emit("error", grpcStatusOf(shown));
+    } finally {
+      host.openStreams.delete(context);
+    }
+  };
+}
+
+/** Resolves when the reader has caught up, and also when it has gone or the stream is to end. */
+function drained(call: ServerWritableStream<Buffer, Buffer>, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted || call.destroyed) {
+      resolve();
+      return;
+    }
+    const done = (): void => {
+      call.off("drain", done);
+      call.off("close", done);
+      signal.removeEventListener("abort", done);
+      resolve();
+    };
+    call.on("drain", done);
+    call.on("close", done);
+    signal.addEventListener("abort", done);
+  });
+}
+
+function parse<D extends DescMessage>(schema: D, bytes: Buffer): MessageShape<D> {
+  try {
+    return fromBinary(schema, bytes);
+  } catch (cause) {
+    const message = `the request is not a valid ${schema.typeName}`;
+    throw connectErrorOf(new ServiceError("MALFORMED_REQUEST", message, { cause }));
+  }
+}
+
+function write<D extends DescMessage>(schema: D, message: MessageInitShape<D>): Buffer {
+  const bytes = toBinary(schema, create(schema, message));
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}

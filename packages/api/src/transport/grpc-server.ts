@@ -1,0 +1,128 @@
+import { randomUUID } from "node:crypto";
+import { isIPv6 } from "node:net";
+import { promisify } from "node:util";
+import { Server, ServerCredentials, type ServerOptions, setLogger } from "@grpc/grpc-js";
+import { ServiceError } from "@taskscheduler/domain";
+import { type Logger, type Part, PortError } from "@taskscheduler/runtime";
+import { internalErrorOf } from "../policies/call-errors.js";
+import { connectErrorOf } from "../policies/service-errors.js";
+import type { GrpcContext } from "./grpc-context.js";
+import { addHealth } from "./grpc-health.js";
+import { grpcMethodsOf } from "./grpc-methods.js";
+import { addReflection } from "./grpc-reflection.js";
+import { grpcStatusOf } from "./grpc-status.js";
+import { LibraryStreams } from "./library-streams.js";
+import type { ServedService } from "./served-service.js";
+
+export interface GrpcServerOptions {
+  readonly host: string;
+  /** 0: any that is free. */
+  readonly port: number;
+  readonly services: readonly ServedService[];
+  /** What health says; asked when the server starts and every half second. */
+  readonly isReady: () => boolean;
+  readonly logger: Logger;
+}
+
+export interface GrpcServer extends Part {
+  /** The port that is bound; before the start, the one that is asked for. */
+  port(): number;
+  /** Lets health say at once what `isReady` is going to say. */
+  setServing(isServing: boolean): void;
+}
+
+const maxMessageBytes = 16 * 1024 * 1024;
+const healthPollMs = 500;
+
+const serverOptions: ServerOptions = {
+  "grpc.max_concurrent_streams": 4_096,
+  "grpc.max_receive_message_length": maxMessageBytes,
+  "grpc.max_send_message_length": maxMessageBytes,
+  // A watcher that vanished without a word is noticed within 40 s.
+  "grpc.keepalive_time_ms": 30_000,
+  "grpc.keepalive_timeout_ms": 10_000,
+};
+
+/**
+ * gRPC by grpc-js, over HTTP/2 with prior knowledge, with health and reflection. Its start throws a `PortError` that names
+ * `GRPC_PORT`. When it stops, streams end with UNAVAILABLE, so that their readers go elsewhere; unary calls may end by
+ * themselves until the grace is over.
+ */
+export function createGrpcServer({ host, port, services, isReady, logger }: GrpcServerOptions): GrpcServer {
+  setLogger(libraryLogger(logger));
+  const server = new Server(serverOptions);
+  const openStreams = new Set<GrpcContext>();
+  let stopReason: ServiceError | undefined;
+  for (const served of services) {
+    const { definition, handlers } = grpcMethodsOf(served, {
+      openStreams,
+      stopReason: () => stopReason,
+      internalError: (error) => internalErrorOf(error, randomUUID(), logger),
+    });
+    server.addService(definition, handlers);
+  }
+  const libraryStreams = new LibraryStreams(server);
+  const names = services.map(({ service }) => service.typeName);
+  const health = addHealth(libraryStreams, names);
+  addReflection(
+    libraryStreams,
+    services.map(({ service }) => service.file),
+  );
+
+  let boundPort = port;
+  let polling: NodeJS.Timeout | undefined;
+  return {
+    name: "gRPC server",
+    port: () => boundPort,
+    setServing: health.setServing,
+    async start() {
+      boundPort = await bind(server, host, port);
+      health.setServing(isReady());
+      polling = setInterval(() => health.setServing(isReady()), healthPollMs);
+      logger.info({ host, port: boundPort }, "gRPC is served");
+    },
+    async stop(signal) {
+      clearInterval(polling);
+      health.setServing(false);
+      stopReason ??= new ServiceError("SHUTTING_DOWN", "this server is stopping; try again elsewhere");
+      for (const context of openStreams) context.abort(stopReason);
+      libraryStreams.endAll(grpcStatusOf(connectErrorOf(stopReason)));
+      await shutDown(server, signal);
+    },
+  };
+}
+
+/** What grpc-js has to say, which it would write to standard error; whatever matters reaches us as an error too. */
+function libraryLogger(logger: Logger): Partial<Console> {
+  const debug = (...message: unknown[]): void => logger.debug({ library: "grpc-js" }, message.map(String).join(" "));
+  return { error: debug, info: debug, debug };
+}
+
+async function bind(server: Server, host: string, port: number): Promise<number> {
+  const address = `${isIPv6(host) ? `[${host}]` : host}:${port}`;
+  try {
+    return await promisify(server.bindAsync.bind(server))(address, ServerCredentials.createInsecure());
+  } catch (error) {
+    throw new PortError("GRPC_PORT", host, port, error);
+  }
+}
+
+/** Resolves when the last call has ended, or has been cut because the grace is over. */
+function shutDown(server: Server, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const cut = (): void => {
+      server.forceShutdown();
+      resolve();
+    };
+    if (signal.aborted) {
+      cut();
+      return;
+    }
+    signal.addEventListener("abort", cut, { once: true });
+    server.tryShutdown(() => {
+      signal.removeEventListener("abort", cut);
+      server.forceShutdown();
+      resolve();
+    });
+  });
+}

@@ -1,0 +1,83 @@
+import { setMaxListeners } from "node:events";
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import { ServiceError } from "@taskscheduler/domain";
+import {
+  closeHttpServer,
+  createProbeHandler,
+  type Logger,
+  listenHttp,
+  type Part,
+  type Registry,
+} from "@taskscheduler/runtime";
+import { createConnectHandler } from "./connect-handler.js";
+import { createCrossOrigin } from "./cross-origin.js";
+import { createDocs } from "./docs.js";
+import { notFound, send } from "./http-answer.js";
+import { createRest, type RestOptions } from "./rest.js";
+import type { ServedService } from "./served-service.js";
+import { createWelcome } from "./welcome.js";
+
+export interface HttpServerOptions {
+  readonly host: string;
+  /** 0: any that is free. */
+  readonly port: number;
+  /** Served over Connect and gRPC-Web. */
+  readonly services: readonly ServedService[];
+  /** What REST is mapped to. */
+  readonly rest: Pick<RestOptions, "tasks" | "page" | "nowMs">;
+  readonly isReady: () => boolean;
+  readonly registry: Registry;
+  readonly corsOrigins: readonly string[];
+  readonly logger: Logger;
+}
+
+export interface HttpServer extends Part {
+  /** The port that is bound; before the start, the one that is asked for. */
+  port(): number;
+}
+
+/** Times for a request to arrive; answers may take as long as they like, for streams are answers. */
+const serverOptions = { headersTimeout: 30_000, requestTimeout: 60_000, keepAliveTimeout: 65_000 };
+/** Every open stream listens to the signal that stops them. */
+const noListenerLimit = 0;
+
+/**
+ * Everything that speaks HTTP/1.1: probes, REST, documentation, Connect and gRPC-Web. Its start throws a `PortError` that
+ * names `HTTP_PORT`. When it stops, streams end with UNAVAILABLE, and what else is in flight has the grace to end.
+ */
+export function createHttpServer(options: HttpServerOptions): HttpServer {
+  const { host, port, services, rest, isReady, registry, corsOrigins, logger } = options;
+  const stopStreams = new AbortController();
+  setMaxListeners(noListenerLimit, stopStreams.signal);
+  const isCrossOrigin = createCrossOrigin(corsOrigins);
+  const isProbe = createProbeHandler({ isReady, registry });
+  const handlers = [
+    createConnectHandler({ services, stopStreams: stopStreams.signal, logger }),
+    createRest({ ...rest, logger }),
+    createWelcome(),
+    createDocs(),
+  ];
+  const handle = (request: IncomingMessage, response: ServerResponse): void => {
+    if (isProbe(request, response) || isCrossOrigin(request, response)) return;
+    const path = pathOf(request);
+    if (!handlers.some((handler) => handler(request, response, path))) send(response, notFound);
+  };
+  const server = createServer(serverOptions, handle);
+  let boundPort = port;
+  return {
+    name: "HTTP server",
+    port: () => boundPort,
+    async start() {
+      boundPort = await listenHttp(server, host, port, "HTTP_PORT");
+      logger.info({ host, port: boundPort }, "HTTP is served");
+    },
+    async stop(signal) {
+      stopStreams.abort(new ServiceError("SHUTTING_DOWN", "this server is stopping; try again elsewhere"));
+      await closeHttpServer(server, signal);
+    },
+  };
+}
+
+function pathOf(request: IncomingMessage): string {
+  return (request.url ?? "").split("?", 1)[0] ?? "";
+}
