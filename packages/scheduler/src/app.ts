@@ -1,0 +1,105 @@
+import type { Logger, Registry } from "@taskscheduler/runtime";
+import { createAlarms } from "./alarms/alarms.js";
+import { createApiClient } from "./api-client/api-client.js";
+import { ArmedOccurrences } from "./claims/armed-occurrences.js";
+import { createClaimer } from "./claims/claimer.js";
+import { HeldClaims } from "./claims/held-claims.js";
+import { reconcile } from "./claims/reconcile.js";
+import { SettledFences } from "./claims/settled-fences.js";
+import { Subscription } from "./feed/subscription.js";
+import { type Clock, systemClock } from "./lease/clock.js";
+import { Session } from "./lease/session.js";
+import { Timekeeper } from "./lease/timekeeper.js";
+import { collectFrom, createSchedulerMetrics } from "./metrics.js";
+import { createReporter } from "./reporter/reporter.js";
+import { createExecutionRunner } from "./runner/execution-runner.js";
+import { createReminderRunner } from "./runner/runner.js";
+import { createLifecycle, type Rooms, type Scheduler } from "./scheduler.js";
+
+export interface SchedulerOptions {
+  /** `host:port` of the API's gRPC port. */
+  readonly apiAddress: string;
+  readonly schedulerId: string;
+  /** Executions in flight. */
+  readonly maxConcurrency: number;
+  readonly logger: Logger;
+  readonly registry: Registry;
+  /** Default: the machine's. */
+  readonly clock?: Clock;
+}
+
+/** A claim is asked for this long before its time, so that the database is out of the moment of firing. */
+const claimAheadMs = 1_000;
+const maxArmed = 1_000_000;
+
+/** Puts the rooms together: told (feed) → due (alarms) → claimed → run → reported. */
+export function createScheduler(options: SchedulerOptions): Scheduler {
+  const { logger, registry, maxConcurrency, schedulerId, clock = systemClock } = options;
+  const metrics = createSchedulerMetrics(registry);
+  const client = createApiClient(options.apiAddress);
+  const settled = new SettledFences();
+  const timekeeper: Timekeeper = new Timekeeper({
+    clock,
+    logger,
+    onStep: () => session.beatSoon(),
+    onMoved: () => alarms.rearm(),
+  });
+  const alarms = createAlarms({
+    clock: timekeeper,
+    logger,
+    onClaimDue: (occurrences) => claimer.claim(occurrences),
+    onRunDue: (claims) => {
+      for (const claim of claims) held.due(claim);
+      runs.add(claims);
+    },
+  });
+  const held: HeldClaims = new HeldClaims({
+    settled,
+    onArmed: (claim) => alarms.runs.set(claim, claim.scheduledTimeMs),
+    onGone: (claim) => alarms.runs.delete(claim),
+    onReportAgain: (claim) => reporter.report(claim),
+  });
+  const armed = new ArmedOccurrences({
+    maxArmed,
+    isHeld: (key) => held.isHeld(key),
+    onArmed: (occurrence) => alarms.claims.set(occurrence, occurrence.scheduledTimeMs - claimAheadMs),
+    onDisarmed: (occurrence) => {
+      alarms.claims.delete(occurrence);
+      claimer.forget(occurrence);
+    },
+    onFull: () => logger.debug({ maxArmed }, "an occurrence was left out: too many are armed"),
+  });
+  const listener = {
+    registered: () => {
+      claimer.resume();
+      reporter.resume();
+    },
+    ended: (incarnation: number) => held.incarnationEnded(incarnation),
+    snapshot: (incarnation: number) => held.snapshot(incarnation),
+    reconcile: reconcile.bind(undefined, held),
+    beatBegins: () => settled.callBegins(),
+    renewed: () => runs.resume(),
+    isFeedLive: () => feed.isLive,
+  };
+  const session: Session = new Session({ client, schedulerId, timekeeper, listener, logger });
+  const claimer = createClaimer({ client, session, armed, held, settled, metrics, logger });
+  const reporter = createReporter({ client, session, held, logger });
+  const mayStart = (): boolean => session.incarnation !== undefined && timekeeper.mayStart();
+  const runner = createReminderRunner(() => timekeeper.nowMs());
+  const runs = createExecutionRunner({ maxConcurrency, mayStart, held, timekeeper, runner, reporter, metrics });
+  const feed = new Subscription({ client, session, armed, held, onChange: () => session.beatSoon(), logger });
+
+  const rooms: Rooms = { client, timekeeper, session, feed, alarms, held, claimer, reporter };
+  collectMetrics(registry, rooms);
+  return createLifecycle(rooms, logger);
+}
+
+function collectMetrics(registry: Registry, { timekeeper, alarms, held }: Rooms): void {
+  collectFrom(registry, {
+    alarms: () => ({ claim: alarms.claims.size, run: alarms.runs.size }),
+    held: () => held.size,
+    reportsPending: () => held.endedSize,
+    clockOffsetMs: () => timekeeper.offsetMs,
+    leaseRemainingMs: () => timekeeper.leaseRemainingMs,
+  });
+}

@@ -1,0 +1,177 @@
+import type { ClaimState, HeldClaim, Outcome } from "./held-claim.js";
+import { occurrenceKey } from "./occurrence-key.js";
+import type { SettledFences } from "./settled-fences.js";
+
+/** What the API grants, its integers as numbers. */
+export interface ClaimGrant {
+  readonly taskId: number;
+  readonly scheduledTimeMs: number;
+  readonly fence: number;
+  readonly attempt: number;
+}
+
+/** What a heartbeat says is held. */
+export interface HeldSnapshot {
+  readonly claims: readonly HeldClaim[];
+  /** The last grant in it. */
+  readonly grantNumber: number;
+}
+
+export interface HeldClaimsOptions {
+  readonly settled: SettledFences;
+  /** The claim is to run when its time comes. */
+  readonly onArmed: (claim: HeldClaim) => void;
+  /** It is not to run any more. */
+  readonly onGone: (claim: HeldClaim) => void;
+  /** It ended already; its outcome is to be reported under the new fence. */
+  readonly onReportAgain: (claim: HeldClaim) => void;
+}
+
+const unstarted: ReadonlySet<ClaimState> = new Set(["armed", "due"]);
+
+/**
+ * The claims that this scheduler holds, from the grant until the report is acknowledged. The one place that changes a
+ * claim's state.
+ *
+ * News of a claim comes by four ways that overtake each other: answers to claims, heartbeats, the feed, and reports. The
+ * fence orders them, and `SettledFences` remembers it for claims that are gone.
+ */
+export class HeldClaims {
+  readonly #options: HeldClaimsOptions;
+  readonly #claims = new Map<string, HeldClaim>();
+  #grantNumber = 0;
+  #isClosed = false;
+
+  constructor(options: HeldClaimsOptions) {
+    this.#options = options;
+  }
+
+  get size(): number {
+    return this.#claims.size;
+  }
+
+  /** How many have an outcome that is not acknowledged. */
+  get endedSize(): number {
+    let count = 0;
+    for (const { state } of this.#claims.values()) if (state === "ended") count++;
+    return count;
+  }
+
+  isHeld(key: string): boolean {
+    return this.#claims.has(key);
+  }
+
+  /** @returns whether the claim is news */
+  grant(grant: ClaimGrant, incarnation: number): boolean {
+    const key = occurrenceKey(grant.taskId, grant.scheduledTimeMs);
+    if (!this.#options.settled.isNews(key, grant.fence)) return false;
+    const held = this.#claims.get(key);
+    if (held === undefined) {
+      if (this.#isClosed) return false;
+      this.#hold(key, grant, incarnation);
+      return true;
+    }
+    if (held.fence >= grant.fence) return false;
+    if (held.state === "ended" && !held.outcome?.succeeded) {
+      // Another attempt.
+      this.#remove(held);
+      this.#hold(key, grant, incarnation);
+      return true;
+    }
+    held.fence = grant.fence;
+    held.incarnation = incarnation;
+    held.grantNumber = ++this.#grantNumber;
+    if (held.state === "ended") this.#options.onReportAgain(held);
+    return true;
+  }
+
+  /** The feed: the claim was withdrawn under this fence. What has started goes on. */
+  withdraw(key: string, fence: number): void {
+    const held = this.#claims.get(key);
+    if (held !== undefined && held.fence < fence && unstarted.has(held.state)) this.#remove(held);
+    if (this.#claims.get(key) === undefined) this.#options.settled.settle(key, fence);
+  }
+
+  /** A heartbeat's answer: the claim is not held. What was granted after the heartbeat stays, and what has started. */
+  drop(key: string, grantNumber: number): void {
+    const held = this.#claims.get(key);
+    if (held !== undefined && held.grantNumber <= grantNumber && unstarted.has(held.state)) this.#remove(held);
+  }
+
+  /** What has not started is another's to run. */
+  incarnationEnded(incarnation: number): void {
+    for (const claim of this.#claims.values()) {
+      if (claim.incarnation === incarnation && unstarted.has(claim.state)) this.#remove(claim);
+    }
+  }
+
+  /** Leaves everything that has not started to others, and takes nothing more. Returns how many were left. */
+  close(): number {
+    this.#isClosed = true;
+    const before = this.#claims.size;
+    for (const claim of this.#claims.values()) if (unstarted.has(claim.state)) this.#remove(claim);
+    return before - this.#claims.size;
+  }
+
+  /** What is held under an incarnation. */
+  snapshot(incarnation: number): HeldSnapshot {
+    const claims: HeldClaim[] = [];
+    for (const claim of this.#claims.values()) if (claim.incarnation === incarnation) claims.push(claim);
+    return { claims, grantNumber: this.#grantNumber };
+  }
+
+  due(claim: HeldClaim): void {
+    if (claim.state === "armed") claim.state = "due";
+  }
+
+  /** It came too early: its time is waited for once more. */
+  postpone(claim: HeldClaim): void {
+    if (claim.state !== "due") return;
+    claim.state = "armed";
+    this.#options.onArmed(claim);
+  }
+
+  /** @returns false when the claim is not to run */
+  start(claim: HeldClaim): boolean {
+    if (claim.state !== "due") return false;
+    claim.state = "running";
+    return true;
+  }
+
+  end(claim: HeldClaim, outcome: Outcome): void {
+    claim.state = "ended";
+    claim.outcome = outcome;
+  }
+
+  /** The API judged a report under this fence. A claim that was granted anew meanwhile is reported again. */
+  reported(claim: HeldClaim, fence: number): void {
+    if (claim.state !== "ended") return;
+    this.#options.settled.settle(claim.key, fence);
+    if (claim.fence === fence) this.#remove(claim);
+    else this.#options.onReportAgain(claim);
+  }
+
+  #hold(key: string, { taskId, scheduledTimeMs, fence, attempt }: ClaimGrant, incarnation: number): void {
+    const grantNumber = ++this.#grantNumber;
+    const claim: HeldClaim = {
+      key,
+      taskId,
+      scheduledTimeMs,
+      attempt,
+      fence,
+      incarnation,
+      grantNumber,
+      state: "armed",
+      outcome: undefined,
+      alarm: undefined,
+    };
+    this.#claims.set(key, claim);
+    this.#options.onArmed(claim);
+  }
+
+  #remove(claim: HeldClaim): void {
+    claim.state = "gone";
+    this.#claims.delete(claim.key);
+    this.#options.onGone(claim);
+  }
+}

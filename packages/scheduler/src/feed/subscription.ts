@@ -1,0 +1,129 @@
+import { setImmediate as nextTurn } from "node:timers/promises";
+import type { DueOccurrence, SubscribeResponse } from "@taskscheduler/proto";
+import { createBackoff, type Logger, sleep } from "@taskscheduler/runtime";
+import type { ApiClient } from "../api-client/api-client.js";
+import { failureLevel } from "../api-client/api-error.js";
+import type { ArmedOccurrences } from "../claims/armed-occurrences.js";
+import type { HeldClaims } from "../claims/held-claims.js";
+import { occurrenceKey } from "../claims/occurrence-key.js";
+import type { Session } from "../lease/session.js";
+
+/** A stream without a window for this long, or for two leases, is dead. */
+const shortestSilenceMs = 10_000;
+/** Occurrences are armed in pieces, so that runs come in between. */
+const occurrencesPerTurn = 2_000;
+
+export interface SubscriptionOptions {
+  readonly client: ApiClient;
+  readonly session: Session;
+  readonly armed: ArmedOccurrences;
+  readonly held: HeldClaims;
+  /** The stream was cut, or is complete again. */
+  readonly onChange: () => void;
+  readonly logger: Logger;
+}
+
+/**
+ * The feed of what falls due. `run` goes round:
+ *
+ * - waiting: for an incarnation, or for the backoff to end;
+ * - open: the stream sends everything that falls due soon;
+ * - live: from its first window on.
+ */
+export class Subscription {
+  readonly #options: SubscriptionOptions;
+  readonly #backoff = createBackoff({ initialMs: 50, maxMs: 1_000 });
+  #isLive = false;
+
+  constructor(options: SubscriptionOptions) {
+    this.#options = options;
+  }
+
+  get isLive(): boolean {
+    return this.#isLive;
+  }
+
+  /** Until the signal is aborted. */
+  async run(signal: AbortSignal): Promise<void> {
+    const { session, logger } = this.#options;
+    while (!signal.aborted) {
+      const registration = await session.registered(signal);
+      if (registration === undefined) return;
+      const { incarnation, ended } = registration;
+      try {
+        await this.#follow(incarnation, ended, signal);
+        logger.debug({ incarnation }, "the feed ended");
+      } catch (error) {
+        if (!signal.aborted) logger[failureLevel(error)]({ err: error, incarnation }, "the feed failed");
+        session.onCallFailed(incarnation, error);
+      }
+      this.#setLive(false);
+      await sleep(this.#backoff.nextMs(), signal).catch(() => undefined);
+    }
+  }
+
+  async #follow(incarnation: number, ended: AbortSignal, signal: AbortSignal): Promise<void> {
+    const { client, session, armed } = this.#options;
+    const cut = new AbortController();
+    const cutNow = (): void => cut.abort();
+    const silenceMs = Math.max(shortestSilenceMs, 2 * session.leaseMs);
+    const watchdog = setTimeout(cutNow, silenceMs);
+    for (const each of [ended, signal]) each.addEventListener("abort", cutNow, { once: true });
+    if (ended.aborted || signal.aborted) cutNow();
+    armed.beginGeneration();
+    try {
+      for await (const event of client.subscribe({ incarnation }, cut.signal)) {
+        if (event.event.case === "window") {
+          watchdog.refresh();
+          this.#windowArrived(event.event.value.shards.length);
+        } else {
+          await this.#take(event, cut.signal);
+        }
+      }
+    } finally {
+      clearTimeout(watchdog);
+      for (const each of [ended, signal]) each.removeEventListener("abort", cutNow);
+    }
+  }
+
+  #windowArrived(shards: number): void {
+    if (this.#isLive) return;
+    const { armed, logger } = this.#options;
+    armed.endGeneration();
+    this.#backoff.reset();
+    logger.info({ shards, armed: armed.size }, "subscribed to what falls due");
+    this.#setLive(true);
+  }
+
+  async #take({ event }: SubscribeResponse, cut: AbortSignal): Promise<void> {
+    const { armed, held } = this.#options;
+    switch (event.case) {
+      case "due":
+        return this.#arm(event.value.occurrences, cut);
+      case "disarmed":
+        for (const taskId of event.value.taskIds) armed.disarm(taskId);
+        return;
+      case "withdrawn":
+        for (const { taskId, scheduledTimeMs, fence } of event.value.claims) {
+          held.withdraw(occurrenceKey(taskId, Number(scheduledTimeMs)), fence);
+        }
+    }
+  }
+
+  async #arm(occurrences: readonly DueOccurrence[], cut: AbortSignal): Promise<void> {
+    for (const [index, { taskId, scheduledTimeMs, recorded }] of occurrences.entries()) {
+      if (index % occurrencesPerTurn === 0 && index > 0) {
+        await nextTurn();
+        if (cut.aborted) return;
+      }
+      this.#options.armed.arm(taskId, Number(scheduledTimeMs), recorded);
+    }
+  }
+
+  #setLive(isLive: boolean): void {
+    if (this.#isLive === isLive) return;
+    this.#isLive = isLive;
+    if (!isLive) this.#options.logger.warn("the feed was cut; subscribing again");
+    this.#options.onChange();
+  }
+}

@@ -1,0 +1,65 @@
+import { Counter, Gauge, Histogram, type Registry } from "@taskscheduler/runtime";
+
+/** What is read when the metrics are asked for. */
+export interface MetricSources {
+  readonly alarms: () => Readonly<Record<"claim" | "run", number>>;
+  readonly held: () => number;
+  readonly reportsPending: () => number;
+  readonly clockOffsetMs: () => number;
+  readonly leaseRemainingMs: () => number;
+}
+
+export interface SchedulerMetrics {
+  /** `granted`, `refused`, `unknown` (no answer; asked for again). */
+  readonly claims: Counter<"result">;
+  /** `succeeded`, `failed`. */
+  readonly runs: Counter<"state">;
+  readonly latenessSeconds: Histogram;
+}
+
+const latenessBuckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60, 600];
+
+export function createSchedulerMetrics(registry: Registry): SchedulerMetrics {
+  const registers = [registry];
+  const counter = <L extends string>(name: string, help: string, labelNames: L[]): Counter<L> =>
+    new Counter({ name: `taskscheduler_scheduler_${name}`, help, labelNames, registers });
+  return {
+    claims: counter("claims_total", "Occurrences that a claim was asked for, by what came of it.", ["result"]),
+    runs: counter("runs_total", "Executions that ended, by how.", ["state"]),
+    latenessSeconds: new Histogram({
+      name: "taskscheduler_scheduler_lateness_seconds",
+      help: "Start of an execution less its scheduled time.",
+      buckets: latenessBuckets,
+      registers,
+    }),
+  };
+}
+
+export function collectFrom(registry: Registry, sources: MetricSources): void {
+  const registers = [registry];
+  const gauge = (name: string, help: string, read: () => number): void => {
+    new Gauge({
+      name: `taskscheduler_scheduler_${name}`,
+      help,
+      registers,
+      collect() {
+        this.set(read());
+      },
+    });
+  };
+  new Gauge({
+    name: "taskscheduler_scheduler_alarms",
+    help: "Alarms that are set, by what for.",
+    labelNames: ["kind"],
+    registers,
+    collect() {
+      for (const [kind, count] of Object.entries(sources.alarms())) this.set({ kind }, count);
+    },
+  });
+  gauge("claims_held", "Claims from their grant to the acknowledged report.", sources.held);
+  gauge("reports_pending", "Executions that ended and whose report is not acknowledged.", sources.reportsPending);
+  gauge("clock_offset_seconds", "The database's clock less this machine's.", () => sources.clockOffsetMs() / 1000);
+  gauge("lease_remaining_seconds", "How long executions may still start unless the lease is renewed.", () => {
+    return sources.leaseRemainingMs() / 1000;
+  });
+}

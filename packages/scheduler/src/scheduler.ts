@@ -1,0 +1,84 @@
+import type { Part } from "@taskscheduler/runtime";
+import { type Logger, sleep } from "@taskscheduler/runtime";
+import type { Alarms } from "./alarms/alarms.js";
+import type { ApiClient } from "./api-client/api-client.js";
+import type { Claimer } from "./claims/claimer.js";
+import type { HeldClaims } from "./claims/held-claims.js";
+import type { Subscription } from "./feed/subscription.js";
+import type { Session } from "./lease/session.js";
+import type { Timekeeper } from "./lease/timekeeper.js";
+import type { Reporter } from "./reporter/reporter.js";
+
+/** Claims are asked for a second ahead: what is held when the process is told to stop is due by then. */
+const drainMs = 1_500;
+const pollMs = 20;
+const tickMs = 1_000;
+
+export interface Rooms {
+  readonly client: ApiClient;
+  readonly timekeeper: Timekeeper;
+  readonly session: Session;
+  readonly feed: Subscription;
+  readonly alarms: Alarms;
+  readonly held: HeldClaims;
+  readonly claimer: Claimer;
+  readonly reporter: Reporter;
+}
+
+export interface Scheduler extends Part {
+  /** It is registered, the feed is live, the lease is valid, and nobody told it to stop. */
+  isReady(): boolean;
+}
+
+/**
+ * Starts and stops the rooms. States: new, running, draining (no new claims; what falls due in the next moments runs and
+ * is reported), stopped.
+ */
+export function createLifecycle(rooms: Rooms, logger: Logger): Scheduler {
+  const { client, timekeeper, session, feed, alarms, claimer, reporter } = rooms;
+  const ending = new AbortController();
+  let running: Promise<unknown> | undefined;
+  let ticker: NodeJS.Timeout | undefined;
+  let stopped: Promise<void> | undefined;
+
+  const stop = async (signal: AbortSignal): Promise<void> => {
+    if (running !== undefined) await drain(rooms, logger, signal);
+    ending.abort();
+    clearInterval(ticker);
+    claimer.stop();
+    reporter.stop();
+    alarms.stop();
+    client.close();
+    await running;
+  };
+  return {
+    name: "scheduler",
+    async start() {
+      if (running !== undefined || stopped !== undefined) return;
+      ticker = setInterval(() => timekeeper.tick(), tickMs);
+      running = Promise.all([session.run(ending.signal), feed.run(ending.signal)]);
+    },
+    stop(signal) {
+      stopped ??= stop(signal);
+      return stopped;
+    },
+    isReady: () => stopped === undefined && session.incarnation !== undefined && feed.isLive && timekeeper.mayStart(),
+  };
+}
+
+async function drain({ session, held, claimer }: Rooms, logger: Logger, signal: AbortSignal): Promise<void> {
+  claimer.stop();
+  session.drain();
+  const isIdle = (): boolean => held.size === 0 && claimer.callsInFlight() === 0;
+  await waitUntil(isIdle, AbortSignal.any([signal, AbortSignal.timeout(drainMs)]));
+  const left = held.close();
+  if (left > 0) logger.info({ claims: left }, "claims are left to other schedulers");
+  await waitUntil(() => held.size === 0, signal);
+  if (held.size > 0) logger.warn({ executions: held.size }, "executions ended or run, and the API does not know how");
+  // Holds nothing any more, and says so.
+  await session.beat(AbortSignal.any([signal, AbortSignal.timeout(drainMs)]));
+}
+
+async function waitUntil(isTrue: () => boolean, signal: AbortSignal): Promise<void> {
+  while (!isTrue() && !signal.aborted) await sleep(pollMs, signal).catch(() => undefined);
+}
