@@ -80,7 +80,9 @@ export function createBackend(parts: BackendParts): Backend {
       });
     },
     async stop(signal) {
-      const abandoned = new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
+      const abandoned = new Promise<void>((resolve) =>
+        signal.addEventListener("abort", () => resolve(), { once: true }),
+      );
       if (!signal.aborted) await Promise.race([writes.drained(), abandoned]);
       stopping.abort();
       await opening;

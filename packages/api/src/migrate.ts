@@ -10,7 +10,9 @@ async function main(direction: string): Promise<void> {
   const database = createDatabase({ url: readDatabaseUrl(process.env), poolSize: 2 });
   try {
     const steps = await migrate(database, migrationsFolder, direction);
-    process.stdout.write(steps.length === 0 ? "nothing to do\n" : steps.map((step) => `${direction} ${step}\n`).join(""));
+    process.stdout.write(
+      steps.length === 0 ? "nothing to do\n" : steps.map((step) => `${direction} ${step}\n`).join(""),
+    );
   } finally {
     await database.close();
   }

@@ -1,10 +1,5 @@
 import { fromBinary, toBinary } from "@bufbuild/protobuf";
-import {
-  type ExecutionChange,
-  ExecutionChangesSchema,
-  type TaskChange,
-  TaskChangesSchema,
-} from "@taskscheduler/proto";
+import { type ExecutionChange, ExecutionChangesSchema, type TaskChange, TaskChangesSchema } from "@taskscheduler/proto";
 
 /** One change at its place in the one order of all changes. Shared by all readers: nobody writes to it. */
 export type ChangeEvent = TaskChangeEvent | ExecutionChangeEvent;

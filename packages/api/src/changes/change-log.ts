@@ -2,8 +2,8 @@ import { setTimeout as wait } from "node:timers/promises";
 import type { Logger, Part } from "@taskscheduler/runtime";
 import type { Database, SqlConnection } from "../database/database.js";
 import type { ChangeEvent, ChangeSegment } from "./change-event.js";
-import { expired } from "./resume-token.js";
 import { type LogPosition, readLogSequence, readPosition, readSegments } from "./change-store.js";
+import { expired } from "./resume-token.js";
 
 /** How often other processes' commits are looked for. Our own are known at once. */
 const POLL_MS = 20;
@@ -121,7 +121,8 @@ export function createChangeLog(database: Database, logger: Logger): ChangeLog {
       try {
         await database.withConnection(followOn);
       } catch (error) {
-        if (!reported && !stopping.signal.aborted) logger.warn({ err: error }, "the change log cannot be read; trying again");
+        if (!reported && !stopping.signal.aborted)
+          logger.warn({ err: error }, "the change log cannot be read; trying again");
         reported = true;
         await wait(RETRY_MS, undefined, { signal: stopping.signal }).catch(() => undefined);
       }

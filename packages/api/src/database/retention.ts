@@ -42,7 +42,9 @@ export function createRetention(
   async function run(): Promise<void> {
     while (!stopping.signal.aborted) {
       for (const rule of rules) {
-        await purge(rule).catch((error: unknown) => logger.debug({ err: error, rule: rule.name }, "a purge failed; later"));
+        await purge(rule).catch((error: unknown) =>
+          logger.debug({ err: error, rule: rule.name }, "a purge failed; later"),
+        );
       }
       await sleep(pauseMs, stopping.signal).catch(() => undefined);
     }

@@ -121,7 +121,10 @@ async function readView(connection: SqlConnection, commands: readonly AnyCommand
     execution: (key) => executions.get(executionKeyText(key)),
     unfinishedOf: (taskId) => unfinished.get(taskId) ?? [],
   };
-  const unfinishedRows = await lockUnfinished(connection, gather((command) => command.needs.unfinishedOf).sort(ascending));
+  const unfinishedRows = await lockUnfinished(
+    connection,
+    gather((command) => command.needs.unfinishedOf).sort(ascending),
+  );
   for (const row of unfinishedRows) {
     executions.set(executionKeyText(row), row);
     unfinished.set(row.taskId, [...(unfinished.get(row.taskId) ?? []), row]);
@@ -131,7 +134,8 @@ async function readView(connection: SqlConnection, commands: readonly AnyCommand
     for (const key of command.executionsNeeded?.(view) ?? []) keys.set(executionKeyText(key), key);
   }
   const sorted = [...keys.values()].sort((a, b) => a.taskId - b.taskId || a.scheduledTimeMs - b.scheduledTimeMs);
-  for (const row of await findExecutions(connection, sorted, { lock: true })) executions.set(executionKeyText(row), row);
+  for (const row of await findExecutions(connection, sorted, { lock: true }))
+    executions.set(executionKeyText(row), row);
   return view;
 }
 
@@ -139,7 +143,11 @@ async function writeRows(connection: SqlConnection, stage: WriteStage): Promise<
   const rows = (kind: StagedTaskChange["kind"]) =>
     stage.taskChanges.filter((change) => change.kind === kind).map((change) => change.row);
   const [created, updated, deleted] = [rows("CREATED"), rows("UPDATED"), rows("DELETED")];
-  if (deleted.length > 0) await deleteTasks(connection, deleted.map((row) => row.id));
+  if (deleted.length > 0)
+    await deleteTasks(
+      connection,
+      deleted.map((row) => row.id),
+    );
   if (updated.length > 0) await updateTasks(connection, updated);
   if (stage.moves.size > 0) await moveTasks(connection, [...stage.moves.values()]);
   const ids = created.length > 0 ? await insertTasks(connection, created) : new Map<string, number>();

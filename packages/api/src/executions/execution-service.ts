@@ -4,7 +4,7 @@ import type { ExecutionService } from "@taskscheduler/proto";
 import type { ChangeLog } from "../changes/change-log.js";
 import type { Database } from "../database/database.js";
 import { executionToProto } from "./execution-mapper.js";
-import type { ExecutionQueries } from "./execution-queries.js";
+import type { ExecutionQueries } from "./execution-query-store.js";
 import { watchExecutions } from "./execution-watch.js";
 
 export interface ExecutionServiceParts {
@@ -20,7 +20,8 @@ export function createExecutionService(parts: ExecutionServiceParts): Partial<Se
     async getExecution({ id }) {
       const key = parseExecutionId(id);
       const row = key === undefined ? undefined : await queries.get(key);
-      if (row === undefined) throw new ServiceError("EXECUTION_NOT_FOUND", `there is no execution ${JSON.stringify(id)}`);
+      if (row === undefined)
+        throw new ServiceError("EXECUTION_NOT_FOUND", `there is no execution ${JSON.stringify(id)}`);
       return { execution: executionToProto(row) };
     },
     async listExecutions(request) {

@@ -1,4 +1,5 @@
 import { create } from "@bufbuild/protobuf";
+import { parseExecutionId } from "@taskscheduler/domain";
 import {
   BookmarkSchema,
   type ExecutionChange,
@@ -7,7 +8,6 @@ import {
   type WatchExecutionsResponse,
   WatchExecutionsResponseSchema,
 } from "@taskscheduler/proto";
-import { parseExecutionId } from "@taskscheduler/domain";
 import type { ChangeLog } from "../changes/change-log.js";
 import { type WatchSource, watch } from "../changes/watch.js";
 import type { Database } from "../database/database.js";

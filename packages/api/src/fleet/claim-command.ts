@@ -78,7 +78,8 @@ function settlementOf(
   nowMs: number,
   rules: ClaimRules,
 ): Settlement | undefined {
-  if (occurrence.recorded || task?.state !== "ACTIVE" || task.nextRunTimeMs !== occurrence.scheduledTimeMs) return undefined;
+  if (occurrence.recorded || task?.state !== "ACTIVE" || task.nextRunTimeMs !== occurrence.scheduledTimeMs)
+    return undefined;
   if (occurrence.scheduledTimeMs > nowMs + CLAIM_AHEAD_MS) return undefined;
   return settle({
     schedule: scheduleOf(task),
@@ -108,7 +109,8 @@ function claim(
   const row = view.execution(occurrence);
   if (row !== undefined && isUnfinished(row.state)) {
     const grant = takeRecorded(row, claimant, rules, view, task, stage);
-    if (grant !== undefined || task?.nextRunTimeMs !== occurrence.scheduledTimeMs) return result(grant, task, view.nowMs);
+    if (grant !== undefined || task?.nextRunTimeMs !== occurrence.scheduledTimeMs)
+      return result(grant, task, view.nowMs);
   }
   const settlement = settlementOf(occurrence, task, view.nowMs, rules);
   if (task === undefined || settlement === undefined) return result(undefined, task, view.nowMs);
@@ -184,14 +186,15 @@ function recordMissed(task: TaskRow, settlement: Settlement, view: WriteView, st
   });
 }
 
-function grant(
-  row: ExecutionRow,
-  attempt: number,
-  claimant: Claimant,
-  nowMs: number,
-  stage: Stage,
-): Grant {
-  const claimed: ExecutionRow = { ...row, ...claimant, state: "CLAIMED", attempt, fence: row.fence + 1, claimTimeMs: nowMs };
+function grant(row: ExecutionRow, attempt: number, claimant: Claimant, nowMs: number, stage: Stage): Grant {
+  const claimed: ExecutionRow = {
+    ...row,
+    ...claimant,
+    state: "CLAIMED",
+    attempt,
+    fence: row.fence + 1,
+    claimTimeMs: nowMs,
+  };
   stage.saveExecution(claimed);
   return grantOf(claimed);
 }

@@ -89,7 +89,8 @@ export function createFleet(database: Database, leaseMs: number, logger: Logger)
 function assign(live: readonly Registration[]): Map<number, readonly number[]> {
   const names = new Map<string, number>();
   for (const { incarnation, schedulerId, state } of live) {
-    if (state === "LIVE") names.set(names.has(schedulerId) ? `${schedulerId}#${incarnation}` : schedulerId, incarnation);
+    if (state === "LIVE")
+      names.set(names.has(schedulerId) ? `${schedulerId}#${incarnation}` : schedulerId, incarnation);
   }
   const shards = new Map<number, readonly number[]>(live.map(({ incarnation }) => [incarnation, []]));
   for (const [name, assigned] of assignShards([...names.keys()])) {

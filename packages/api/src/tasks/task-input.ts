@@ -22,7 +22,14 @@ export interface TaskInput {
 }
 
 /** Of the fields that a mask can name, those that this release supports. */
-export const TASK_INPUT_FIELDS = ["name", "scheduled_time", "recurrence", "time_zone", "description", "labels"] as const;
+export const TASK_INPUT_FIELDS = [
+  "name",
+  "scheduled_time",
+  "recurrence",
+  "time_zone",
+  "description",
+  "labels",
+] as const;
 export type TaskInputField = (typeof TASK_INPUT_FIELDS)[number];
 
 const UNSUPPORTED_TASK_FIELDS = [
@@ -35,7 +42,10 @@ const MAX_NANOS = 999_999_999;
 
 /** Throws INVALID_ARGUMENT that names every field in the way: `task.name`, or with another path than `task`. */
 export function readTaskInput(task: Task, path = "task"): TaskInput {
-  refuseUnsupported(UNSUPPORTED_TASK_FIELDS.filter((name) => isSet(task, name)), path);
+  refuseUnsupported(
+    UNSUPPORTED_TASK_FIELDS.filter((name) => isSet(task, name)),
+    path,
+  );
   const violations: FieldViolation[] = [];
   const input = {
     name: task.name,
@@ -100,14 +110,23 @@ export function maskTouchesSchedule(task: Task, mask: readonly string[] | undefi
 
 function maskedFields(task: Task, mask: readonly string[] | undefined): readonly TaskInputField[] {
   if (mask === undefined || mask.length === 0) {
-    refuseUnsupported(UNSUPPORTED_TASK_FIELDS.filter((name) => isSet(task, name)), "task");
+    refuseUnsupported(
+      UNSUPPORTED_TASK_FIELDS.filter((name) => isSet(task, name)),
+      "task",
+    );
     return TASK_INPUT_FIELDS.filter((name) => isSet(task, name));
   }
   if (mask.includes("*")) {
-    refuseUnsupported(UNSUPPORTED_TASK_FIELDS.filter((name) => isSet(task, name)), "task");
+    refuseUnsupported(
+      UNSUPPORTED_TASK_FIELDS.filter((name) => isSet(task, name)),
+      "task",
+    );
     return TASK_INPUT_FIELDS;
   }
-  refuseUnsupported(mask.filter((name) => (UNSUPPORTED_TASK_FIELDS as readonly string[]).includes(name)), "task");
+  refuseUnsupported(
+    mask.filter((name) => (UNSUPPORTED_TASK_FIELDS as readonly string[]).includes(name)),
+    "task",
+  );
   const fields = TASK_INPUT_FIELDS.filter((name) => mask.includes(name));
   const unknown = mask.filter((name) => !(TASK_INPUT_FIELDS as readonly string[]).includes(name));
   const description = (name: string) => `${name} cannot be changed; one of ${TASK_INPUT_FIELDS.join(", ")} or *`;
@@ -179,7 +198,10 @@ function readTimeZone(text: string, field: string, violations: FieldViolation[])
   if (text === "") return "UTC";
   const timeZone = parseTimeZone(text);
   if (timeZone !== undefined) return timeZone;
-  violations.push({ field, description: "must be an IANA time zone such as Europe/Berlin, or an offset such as +05:30" });
+  violations.push({
+    field,
+    description: "must be an IANA time zone such as Europe/Berlin, or an offset such as +05:30",
+  });
   return "UTC";
 }
 

@@ -40,7 +40,7 @@ import {
 import { maskTouchesSchedule, readTaskInput, readTaskUpdate } from "./task-input.js";
 import { taskToProto } from "./task-mapper.js";
 import { previewSchedule } from "./task-preview.js";
-import type { TaskQueries } from "./task-queries.js";
+import type { TaskQueries } from "./task-query-store.js";
 import type { TaskRow } from "./task-row.js";
 import { watchTasks } from "./task-watch.js";
 

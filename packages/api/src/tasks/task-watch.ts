@@ -35,7 +35,8 @@ export async function* watchTasks(
 
 function taskSource(filter: Labels): WatchSource<TaskRow, TaskEvent> {
   const wanted = Object.entries(filter);
-  const matches = (labels: Labels) => wanted.every(([key, value]) => Object.hasOwn(labels, key) && labels[key] === value);
+  const matches = (labels: Labels) =>
+    wanted.every(([key, value]) => Object.hasOwn(labels, key) && labels[key] === value);
   return {
     page: (connection, last, limit) => pageTasks(connection, last?.id ?? 0, limit),
     rowEvent: (row) => (matches(row.labels) ? { case: "snapshot", value: taskToProto(row) } : undefined),

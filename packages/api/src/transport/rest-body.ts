@@ -16,10 +16,15 @@ export async function readRestBody(request: IncomingMessage): Promise<RestBody> 
   const type = request.headers["content-type"];
   // Judged as a text, which is no object. It also keeps out what a browser sends to any site without asking.
   if (type !== undefined && !/^application\/([\w.-]+\+)?json\s*(;|$)/i.test(type)) return { kind: "json", value: "" };
+  return parse(bytes);
+}
+
+function parse(bytes: Buffer): RestBody {
   try {
     return { kind: "json", value: JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes)) };
   } catch (error) {
-    const position = Number(/position (\d+)/.exec(String(error))?.[1] ?? 0);
+    // V8 names the position, unless the text just ends.
+    const position = Number(/position (\d+)/.exec(String(error))?.[1] ?? bytes.toString().length);
     return { kind: "faulty", fault: { loc: ["body", position], msg: "JSON decode error", type: "json_invalid" } };
   }
 }

@@ -60,7 +60,13 @@ describe("slot alarms", () => {
   });
 
   it("hands over what lies in one slot together, in order, and never early", () => {
-    for (const [name, ms] of [[1, 19], [2, 11], [3, 20], [4, 21]] as const) alarms.set(item(name), start + ms);
+    for (const [name, ms] of [
+      [1, 19],
+      [2, 11],
+      [3, 20],
+      [4, 21],
+    ] as const)
+      alarms.set(item(name), start + ms);
     expect(turned.jobs.size).toBe(2);
     turned.turnTo(start + 19);
     expect(due).toEqual([]);
@@ -194,15 +200,12 @@ describe("slot alarms on node-schedule", () => {
 
   it("hands over 20,000 items of one instant at once, and not early", async () => {
     const atMs = Date.now() + 300;
-    const { count, firedMs, busyMs } = await new Promise<{ count: number; firedMs: number; busyMs: number }>((resolve) => {
-      const alarms = create((items) => {
-        resolve({ count: items.length, firedMs: Date.now(), busyMs: performance.now() });
-      }, 5);
+    const { count, firedMs } = await new Promise<{ count: number; firedMs: number }>((resolve) => {
+      const alarms = create((items) => resolve({ count: items.length, firedMs: Date.now() }), 5);
       for (let i = 0; i < 20_000; i++) alarms.set(item(i), atMs);
     });
     expect(count).toBe(20_000);
     expect(firedMs).toBeGreaterThanOrEqual(atMs);
-    expect(busyMs).toBeGreaterThan(0);
   });
 
   it("arms and removes 200,000 items across a minute in linear time", () => {
@@ -239,7 +242,19 @@ describe("slot alarms on node-schedule", () => {
       expect(fired).toBeDefined();
     });
     expect(errors).toHaveLength(1);
-    expect(setOneShot(Date.now() - 1, () => undefined, () => undefined)).toBeUndefined();
-    expect(() => setOneShot(Number.NaN, () => undefined, () => undefined)).toThrow(RangeError);
+    expect(
+      setOneShot(
+        Date.now() - 1,
+        () => undefined,
+        () => undefined,
+      ),
+    ).toBeUndefined();
+    expect(() =>
+      setOneShot(
+        Number.NaN,
+        () => undefined,
+        () => undefined,
+      ),
+    ).toThrow(RangeError);
   });
 });

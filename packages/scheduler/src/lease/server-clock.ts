@@ -27,7 +27,8 @@ interface Estimate {
 /**
  * The database's clock, as this machine reckons it: its own wall clock and an offset, learnt as NTP does from the middle
  * of round trips (RFC 5905, section 8), of which the one with the smallest possible error counts. An offset within that
- * error counts as none, so that on one machine the two clocks are equal.
+ * error counts as none, so that on one machine the two clocks are equal. A sample that contradicts older ones puts them
+ * out: the server's clock was set.
  *
  * Unsynchronised (before the first sample, and after `invalidate`) it still answers, by the last offset; nobody may fire
  * by it then.
@@ -64,13 +65,16 @@ export class ServerClock {
   learn(sample: ClockSample): void {
     if (sample.sentAtMs <= this.#invalidatedAtMs || !Number.isFinite(sample.serverTimeMs)) return;
     const roundTripMs = sample.receivedAtMs - sample.sentAtMs;
-    this.#estimates.push({
+    const estimate: Estimate = {
       offsetMs: sample.serverTimeMs - (sample.receivedWallMs - roundTripMs / 2),
       errorMs: roundTripMs / 2 + resolutionMs,
       atMs: sample.receivedAtMs,
+    };
+    const consistent = this.#estimates.filter((older) => {
+      return Math.abs(older.offsetMs - estimate.offsetMs) <= errorOf(older, estimate.atMs) + estimate.errorMs;
     });
-    if (this.#estimates.length > maxSamples) this.#estimates.shift();
-    this.#offsetMs = offsetOf(this.#estimates, sample.receivedAtMs);
+    this.#estimates = [...consistent.slice(1 - maxSamples), estimate];
+    this.#offsetMs = offsetOf(this.#estimates, estimate.atMs);
   }
 
   /** The wall clock was set, or time passed unnoticed: what was learnt before counts no more. */
@@ -80,8 +84,11 @@ export class ServerClock {
   }
 }
 
+function errorOf({ errorMs, atMs }: Estimate, nowMs: number): number {
+  return errorMs + (nowMs - atMs) * driftPerMs;
+}
+
 function offsetOf(estimates: readonly Estimate[], nowMs: number): number {
-  const errorOf = (estimate: Estimate): number => estimate.errorMs + (nowMs - estimate.atMs) * driftPerMs;
-  const best = estimates.reduce((a, b) => (errorOf(b) <= errorOf(a) ? b : a));
-  return Math.abs(best.offsetMs) <= errorOf(best) ? 0 : best.offsetMs;
+  const best = estimates.reduce((a, b) => (errorOf(b, nowMs) <= errorOf(a, nowMs) ? b : a));
+  return Math.abs(best.offsetMs) <= errorOf(best, nowMs) ? 0 : best.offsetMs;
 }

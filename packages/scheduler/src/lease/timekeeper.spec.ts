@@ -34,20 +34,23 @@ describe("timekeeper", () => {
     expect(events).toEqual([]);
   });
 
-  it.each([3_600_000, -3_600_000, 50])("lets nothing start after a step of %d ms, until a newer call is acknowledged", (ms) => {
-    beat();
-    const sentBeforeMs = clock.monotonicMs();
-    clock.advance(1);
-    clock.step(ms);
-    expect(keeper.mayStart()).toBe(false);
-    expect(events).toEqual(["step", "moved"]);
-    keeper.acknowledged(sentBeforeMs, clock.wallMs(), 5_000);
-    expect(keeper.mayStart()).toBe(false);
-    clock.advance(1);
-    beat(-ms);
-    expect(keeper.mayStart()).toBe(true);
-    expect(Math.abs(keeper.offsetMs + ms)).toBeLessThan(1);
-  });
+  it.each([3_600_000, -3_600_000, 50])(
+    "lets nothing start after a step of %d ms, until a newer call is acknowledged",
+    (ms) => {
+      beat();
+      const sentBeforeMs = clock.monotonicMs();
+      clock.advance(1);
+      clock.step(ms);
+      expect(keeper.mayStart()).toBe(false);
+      expect(events).toEqual(["step", "moved"]);
+      keeper.acknowledged(sentBeforeMs, clock.wallMs(), 5_000);
+      expect(keeper.mayStart()).toBe(false);
+      clock.advance(1);
+      beat(-ms);
+      expect(keeper.mayStart()).toBe(true);
+      expect(Math.abs(keeper.offsetMs + ms)).toBeLessThan(1);
+    },
+  );
 
   it("notices a step that comes while a call is in flight, before it believes the answer", () => {
     beat();
@@ -72,8 +75,6 @@ describe("timekeeper", () => {
     beat();
     clock.advance(1_000);
     beat(400);
-    expect(events).toEqual([]);
-    for (let i = 0; i < 16; i++) beat(400);
     expect(events).toEqual(["moved"]);
     for (let i = 0; i < 16; i++) beat(401);
     expect(events).toEqual(["moved"]);

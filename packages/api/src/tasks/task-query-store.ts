@@ -74,7 +74,13 @@ async function listTasks(database: Database, request: ListTasksRequest): Promise
   const position = decodePageToken(query, request.pageToken);
   const pageSize = pageSizeOf(request.pageSize);
   const direction = order.descending ? "DESC" : "ASC";
-  const by: Order = attribute === "id" ? [["id", direction]] : [[attribute, direction], ["id", direction]];
+  const by: Order =
+    attribute === "id"
+      ? [["id", direction]]
+      : [
+          [attribute, direction],
+          ["id", direction],
+        ];
   const after = position === undefined ? [] : [afterPosition(attribute, order.descending, position)];
   const [rows, totalSize] = await database.read(() =>
     Promise.all([
@@ -128,7 +134,8 @@ function filtersOf(database: Database, request: ListTasksRequest): WhereOptions[
   if (request.states.length > 0) filters.push({ state: request.states.map((state) => TaskState[state]) });
   if (request.nameContains !== "") filters.push(nameContains(database, request.nameContains));
   for (const [key, value] of Object.entries(request.labelFilter)) {
-    if (!LABEL_KEY.test(key)) violations.push({ field: "label_filter", description: "keys are of letters, digits, . _ / -" });
+    if (!LABEL_KEY.test(key))
+      violations.push({ field: "label_filter", description: "keys are of letters, digits, . _ / -" });
     else filters.push(hasLabel(database, key, value));
   }
   if (request.nextRunAfter !== undefined || request.nextRunBefore !== undefined) filters.push({ state: "ACTIVE" });
@@ -147,7 +154,9 @@ function filtersOf(database: Database, request: ListTasksRequest): WhereOptions[
 
 function nameContains(database: Database, text: string): WhereOptions {
   const pattern = `%${text.replace(/[\\%_]/g, "\\$&")}%`;
-  return literal(`name COLLATE utf8mb4_general_ci LIKE ${database.sequelize.escape(pattern)}`) as unknown as WhereOptions;
+  return literal(
+    `name COLLATE utf8mb4_general_ci LIKE ${database.sequelize.escape(pattern)}`,
+  ) as unknown as WhereOptions;
 }
 
 function hasLabel(database: Database, key: string, value: string): WhereOptions {
@@ -160,6 +169,7 @@ function queryFingerprint(request: ListTasksRequest): string {
   const { states, nameContains: name, labelFilter, nextRunAfter, nextRunBefore, orderBy } = request;
   const instants = [nextRunAfter, nextRunBefore].map((time) => time && [String(time.seconds), time.nanos]);
   const labels = Object.entries(labelFilter).sort();
-  return createHash("sha256").update(JSON.stringify([states, name, labels, instants, orderBy])).digest("base64url");
+  return createHash("sha256")
+    .update(JSON.stringify([states, name, labels, instants, orderBy]))
+    .digest("base64url");
 }
-

@@ -48,14 +48,24 @@ async function listExecutions(database: Database, request: ListExecutionsRequest
   const after = position === undefined ? [] : [afterPosition(columns, order.descending, position)];
   const [rows, totalSize] = await database.read(() =>
     Promise.all([
-      ExecutionModel.findAll({ where: { [Op.and]: [...filters, ...after] }, order: by, limit: pageSize + 1, raw: true }),
+      ExecutionModel.findAll({
+        where: { [Op.and]: [...filters, ...after] },
+        order: by,
+        limit: pageSize + 1,
+        raw: true,
+      }),
       request.countTotal ? countUpTo(filters) : 0,
     ]),
   );
   const executions = rows.slice(0, pageSize).map((row) => row as unknown as ExecutionRow);
   const last = executions.at(-1);
   const more = rows.length > pageSize && last !== undefined;
-  const nextPageToken = more ? encodePageToken(query, columns.map((column) => last[column])) : "";
+  const nextPageToken = more
+    ? encodePageToken(
+        query,
+        columns.map((column) => last[column]),
+      )
+    : "";
   return { executions, nextPageToken, totalSize };
 }
 
@@ -114,5 +124,7 @@ async function countUpTo(filters: readonly WhereOptions[]): Promise<number> {
 function queryFingerprint(request: ListExecutionsRequest): string {
   const { taskId, states, scheduledAfter, scheduledBefore, orderBy } = request;
   const instants = [scheduledAfter, scheduledBefore].map((time) => time && [String(time.seconds), time.nanos]);
-  return createHash("sha256").update(JSON.stringify([taskId, states, instants, orderBy])).digest("base64url");
+  return createHash("sha256")
+    .update(JSON.stringify([taskId, states, instants, orderBy]))
+    .digest("base64url");
 }

@@ -1,0 +1,45 @@
+import { create, toBinary } from "@bufbuild/protobuf";
+import { anyPack } from "@bufbuild/protobuf/wkt";
+import { Metadata, status } from "@grpc/grpc-js";
+import { ErrorInfoSchema, StatusSchema } from "@taskscheduler/proto";
+import { ApiError, failureLevel } from "./api-error.js";
+
+function serviceError(code: number, reason?: string): Error {
+  const metadata = new Metadata();
+  if (reason !== undefined) {
+    const details = [anyPack(ErrorInfoSchema, create(ErrorInfoSchema, { reason, domain: "taskscheduler" }))];
+    metadata.set(
+      "grpc-status-details-bin",
+      Buffer.from(toBinary(StatusSchema, create(StatusSchema, { code, details }))),
+    );
+  }
+  return Object.assign(new Error("text"), { code, details: "text", metadata });
+}
+
+describe("API errors", () => {
+  it("carry the reason that the API gave", () => {
+    const error = ApiError.from(serviceError(status.FAILED_PRECONDITION, "INCARNATION_ENDED"));
+    expect(error).toMatchObject({ code: status.FAILED_PRECONDITION, reason: "INCARNATION_ENDED", message: "text" });
+    expect(error.isIncarnationEnded).toBe(true);
+    expect(ApiError.from(error)).toBe(error);
+  });
+
+  it("tell an ended incarnation from other refusals", () => {
+    expect(ApiError.from(serviceError(status.FAILED_PRECONDITION, "TASK_COMPLETED")).isIncarnationEnded).toBe(false);
+    expect(ApiError.from(serviceError(status.UNAVAILABLE, "INCARNATION_ENDED")).isIncarnationEnded).toBe(false);
+  });
+
+  it("bear details that cannot be read, and errors of any other kind", () => {
+    const error = serviceError(status.UNAVAILABLE) as Error & { metadata: Metadata };
+    error.metadata.set("grpc-status-details-bin", Buffer.from([255, 255]));
+    expect(ApiError.from(error).reason).toBe("");
+    expect(ApiError.from("text")).toMatchObject({ code: status.UNKNOWN, message: "text" });
+    expect(ApiError.from(new TypeError("text"))).toMatchObject({ code: status.UNKNOWN });
+  });
+
+  it("are logged by whose fault they are", () => {
+    expect(failureLevel(new ApiError(status.UNAVAILABLE, ""))).toBe("debug");
+    expect(failureLevel(new ApiError(status.INTERNAL, ""))).toBe("warn");
+    expect(failureLevel(new TypeError("a defect"))).toBe("error");
+  });
+});
