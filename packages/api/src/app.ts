@@ -1,6 +1,6 @@
 import { fieldErrors } from "@taskscheduler/domain";
 import { ExecutionService, SchedulerService, type Task, TaskSchema, TaskService } from "@taskscheduler/proto";
-import { createMetrics, type Logger, type Part } from "@taskscheduler/runtime";
+import { createMetrics, Histogram, type Logger, type Part } from "@taskscheduler/runtime";
 import { createBackend } from "./backend.js";
 import { createChangeLog } from "./changes/change-log.js";
 import { purgeSegments } from "./changes/change-store.js";
@@ -49,7 +49,17 @@ export function createApp(config: ApiConfig, logger: Logger): App {
   const database = createDatabase({ url: config.databaseUrl });
   const clock = createDatabaseClock(database);
   const log = createChangeLog(database, logger);
-  const writes = createWriteGroup({ database, clock, logger, onCommit: (segments) => log.offer(segments) });
+  const groupSize = new Histogram({
+    name: "taskscheduler_write_group_size",
+    help: "Requests that were written in one transaction.",
+    buckets: [1, 2, 4, 8, 16, 32, 64, 128, 256, 512],
+    registers: [registry],
+  });
+  const writes = createWriteGroup({
+    ...{ database, clock, logger },
+    onCommit: (segments) => log.offer(segments),
+    onGroup: (size) => groupSize.observe(size),
+  });
   const fleet = createFleet(database, config.leaseMs, logger);
   const retention = createRetention(database, clock, retentionRules(config), logger);
   const { migrateOnStart, leaseMs } = config;
@@ -101,10 +111,23 @@ export function createApp(config: ApiConfig, logger: Logger): App {
     logger,
   });
   return {
-    parts: [backend, grpcServer, httpServer],
+    parts: [backend, together("ports", [grpcServer, httpServer])],
     onStopping() {
       isStopping = true;
       grpcServer.setServing(false);
+    },
+  };
+}
+
+/** Parts that start and stop at one time: neither port serves on while the other still ends its calls. */
+function together(name: string, parts: readonly Part[]): Part {
+  return {
+    name,
+    async start(signal) {
+      for (const part of parts) await part.start(signal);
+    },
+    async stop(signal) {
+      await Promise.all(parts.map((part) => part.stop(signal)));
     },
   };
 }

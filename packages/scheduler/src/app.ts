@@ -56,7 +56,10 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
   const held: HeldClaims = new HeldClaims({
     settled,
     onArmed: (claim) => alarms.runs.set(claim, claim.scheduledTimeMs),
-    onGone: (claim) => alarms.runs.delete(claim),
+    onGone: (claim) => {
+      alarms.runs.delete(claim);
+      claimer.resume();
+    },
     onReportAgain: (claim) => reporter.report(claim),
   });
   const armed = new ArmedOccurrences({

@@ -39,7 +39,8 @@ export interface WriteGroupOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly onCommit: (segments: readonly ChangeSegment[]) => void;
-  readonly onGroup?: (size: number, seconds: number) => void;
+  /** A group was written: how many commands it held. */
+  readonly onGroup: (size: number) => void;
 }
 
 export function createWriteGroup({ database, clock, logger, onCommit, onGroup }: WriteGroupOptions): WriteGroup {
@@ -90,16 +91,20 @@ export function createWriteGroup({ database, clock, logger, onCommit, onGroup }:
   }
 
   async function commitGroup(group: readonly Entry[]): Promise<void> {
-    const start = performance.now();
     try {
       const outcomes = await runAgainUntilCommitted(group.map((entry) => entry.command));
-      group.forEach((entry, index) => settle(entry, outcomes[index]));
+      onGroup(group.length);
+      for (const [index, entry] of group.entries()) settle(entry, outcomes[index]);
     } catch (error) {
       const failure = toCallError(error);
-      logger.debug({ err: error, size: group.length }, "a group of writes failed");
-      for (const entry of group) entry.reject(failure);
+      if (failure instanceof ServiceError || group.length === 1) {
+        for (const entry of group) entry.reject(failure);
+      } else {
+        // What the database refuses of one must not fail the others.
+        logger.warn({ err: error, size: group.length }, "a group of writes failed; each is tried alone");
+        for (const entry of group) await commitGroup([entry]);
+      }
     }
-    onGroup?.(group.length, (performance.now() - start) / 1000);
   }
 
   async function runAgainUntilCommitted(commands: readonly AnyCommand[]): Promise<CommandOutcome[]> {

@@ -159,9 +159,8 @@ function nameContains(database: Database, text: string): WhereOptions {
   ) as unknown as WhereOptions;
 }
 
-function hasLabel(database: Database, key: string, value: string): WhereOptions {
-  const escape = (text: string) => database.sequelize.escape(text);
-  const sql = `JSON_CONTAINS(labels, ${escape(JSON.stringify(value))}, ${escape(`$."${key}"`)})`;
+function hasLabel({ sequelize }: Database, key: string, value: string): WhereOptions {
+  const sql = `JSON_CONTAINS(labels, ${sequelize.escape(JSON.stringify(value))}, ${sequelize.escape(`$."${key}"`)})`;
   return literal(sql) as unknown as WhereOptions;
 }
 

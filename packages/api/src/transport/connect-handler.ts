@@ -36,6 +36,8 @@ export function createConnectHandler({
     grpc: false,
     // Node's brotli takes its time by default: seconds for a long list.
     acceptCompression: [compressionGzip],
+    // A field that is misspelt is an error, not left out in silence.
+    jsonOptions: { ignoreUnknownFields: false },
     readMaxBytes: maxMessageBytes,
     writeMaxBytes: maxMessageBytes,
   });

@@ -48,8 +48,21 @@ describe("armed occurrences", () => {
     armed.beginGeneration();
     armed.arm(1, 100, false);
     expect(armed.size).toBe(3);
-    armed.endGeneration();
+    armed.confirmBefore(1_000);
     expect(log).toEqual(["+1-100", "+2-100", "+3-50", "-2-100", "-3-50"]);
+  });
+
+  it("keeps what lies beyond the window until the window gets there", () => {
+    armed.arm(1, 100, false);
+    armed.arm(2, 200, false);
+    armed.arm(3, 300, false);
+    armed.beginGeneration();
+    armed.confirmBefore(200);
+    expect(log.at(-1)).toBe("-1-100");
+    armed.arm(3, 300, false);
+    armed.confirmBefore(400);
+    expect(log.at(-1)).toBe("-2-200");
+    expect(armed.size).toBe(1);
   });
 
   it("leaves out what is held: it was named before it was claimed", () => {
@@ -79,7 +92,7 @@ describe("armed occurrences", () => {
     armed.arm(1, 100, false);
     armed.beginGeneration();
     armed.settle(occurrences[0]!, 200);
-    armed.endGeneration();
+    armed.confirmBefore(1_000);
     expect(armed.size).toBe(1);
   });
 

@@ -29,13 +29,15 @@ export interface ArmedOccurrencesOptions {
 /**
  * What the feed says falls due: of each task its own next occurrence, and any number of recorded ones.
  *
- * A subscription begins a generation and sends everything again; when it has done so, what it did not name is gone.
+ * A subscription begins a generation and sends everything again, in the order of time; what it has not named by the time
+ * that its window has moved past it is gone.
  */
 export class ArmedOccurrences {
   readonly #options: ArmedOccurrencesOptions;
   readonly #own = new Map<number, ArmedOccurrence>();
   readonly #recorded = new Map<string, ArmedOccurrence>();
   #generation = 0;
+  #isAllConfirmed = true;
 
   constructor(options: ArmedOccurrencesOptions) {
     this.#options = options;
@@ -92,13 +94,18 @@ export class ArmedOccurrences {
 
   beginGeneration(): void {
     this.#generation++;
+    this.#isAllConfirmed = false;
   }
 
-  /** Everything that falls due has been named. */
-  endGeneration(): void {
+  /** Everything that falls due before the bound has been named. */
+  confirmBefore(boundMs: number): void {
+    if (this.#isAllConfirmed) return;
+    this.#isAllConfirmed = true;
     for (const occurrences of [this.#own, this.#recorded]) {
       for (const occurrence of occurrences.values()) {
-        if (occurrence.generation < this.#generation) this.#remove(occurrence);
+        if (occurrence.generation === this.#generation) continue;
+        if (occurrence.scheduledTimeMs < boundMs) this.#remove(occurrence);
+        else this.#isAllConfirmed = false;
       }
     }
   }

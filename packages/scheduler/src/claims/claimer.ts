@@ -13,6 +13,8 @@ import type { SettledFences } from "./settled-fences.js";
 const maxOccurrencesPerCall = 500;
 const maxCallsInFlight = 2;
 const deadlineMs = 5_000;
+/** Nothing more is claimed while this many are held; a heartbeat can name twice as many. */
+const maxHeld = 100_000;
 
 export interface ClaimerOptions {
   readonly client: ApiClient;
@@ -28,7 +30,7 @@ export interface ClaimerOptions {
 export interface Claimer {
   claim(occurrences: readonly ArmedOccurrence[]): void;
   forget(occurrence: ArmedOccurrence): void;
-  /** There is an incarnation to claim for. */
+  /** There is an incarnation to claim for, or room for more claims. */
   resume(): void;
   /** No claim is asked for any more; answers are still taken. */
   stop(): void;
@@ -36,7 +38,7 @@ export interface Claimer {
 }
 
 export function createClaimer(options: ClaimerOptions): Claimer {
-  const { session, armed, logger } = options;
+  const { session, armed, held, logger } = options;
   const giveUp = (occurrence: ArmedOccurrence, err: unknown): void => {
     logger.error({ err, taskId: occurrence.taskId }, "the API refuses to judge an occurrence");
     armed.settle(occurrence, undefined);
@@ -45,7 +47,7 @@ export function createClaimer(options: ClaimerOptions): Claimer {
     maxItems: maxOccurrencesPerCall,
     maxInFlight: maxCallsInFlight,
     backoff: createBackoff({ initialMs: 20, maxMs: 500 }),
-    isOpen: () => session.incarnation !== undefined,
+    isOpen: () => session.incarnation !== undefined && held.size < maxHeld,
     isWanted: (occurrence) => armed.isArmed(occurrence),
     send: (occurrences) =>
       sendApart(

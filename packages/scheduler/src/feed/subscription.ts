@@ -1,5 +1,5 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
-import type { DueOccurrence, SubscribeResponse } from "@taskscheduler/proto";
+import type { DueOccurrence, FeedWindow, SubscribeResponse } from "@taskscheduler/proto";
 import { createBackoff, type Logger, sleep } from "@taskscheduler/runtime";
 import type { ApiClient } from "../api-client/api-client.js";
 import { failureLevel } from "../api-client/api-error.js";
@@ -52,12 +52,15 @@ export class Subscription {
       const { incarnation, ended } = registration;
       try {
         await this.#follow(incarnation, ended, signal);
-        logger.debug({ incarnation }, "the feed ended");
+        logger.debug({ incarnation }, "the feed ended; the API shares the work out anew");
       } catch (error) {
-        if (!signal.aborted) logger[failureLevel(error)]({ err: error, incarnation }, "the feed failed");
+        if (!signal.aborted) this.#logFailure(error, incarnation);
         session.onCallFailed(incarnation, error);
       }
-      this.#setLive(false);
+      if (this.#isLive) {
+        this.#isLive = false;
+        this.#options.onChange();
+      }
       await sleep(this.#backoff.nextMs(), signal).catch(() => undefined);
     }
   }
@@ -75,7 +78,7 @@ export class Subscription {
       for await (const event of client.subscribe({ incarnation }, cut.signal)) {
         if (event.event.case === "window") {
           watchdog.refresh();
-          this.#windowArrived(event.event.value.shards.length);
+          this.#windowArrived(event.event.value);
         } else {
           await this.#take(event, cut.signal);
         }
@@ -86,13 +89,14 @@ export class Subscription {
     }
   }
 
-  #windowArrived(shards: number): void {
+  #windowArrived({ boundMs, shards }: FeedWindow): void {
+    const { armed, logger, onChange } = this.#options;
+    armed.confirmBefore(Number(boundMs));
     if (this.#isLive) return;
-    const { armed, logger } = this.#options;
-    armed.endGeneration();
+    this.#isLive = true;
     this.#backoff.reset();
-    logger.info({ shards, armed: armed.size }, "subscribed to what falls due");
-    this.#setLive(true);
+    logger.info({ shards: shards.length, armed: armed.size }, "subscribed to what falls due");
+    onChange();
   }
 
   async #take({ event }: SubscribeResponse, cut: AbortSignal): Promise<void> {
@@ -120,10 +124,9 @@ export class Subscription {
     }
   }
 
-  #setLive(isLive: boolean): void {
-    if (this.#isLive === isLive) return;
-    this.#isLive = isLive;
-    if (!isLive) this.#options.logger.warn("the feed was cut; subscribing again");
-    this.#options.onChange();
+  #logFailure(err: unknown, incarnation: number): void {
+    const { logger } = this.#options;
+    if (this.#isLive) logger.warn({ err, incarnation }, "the feed was cut; subscribing again");
+    else logger[failureLevel(err)]({ err, incarnation }, "the feed failed");
   }
 }
