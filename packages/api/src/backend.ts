@@ -55,7 +55,17 @@ export function createBackend(parts: BackendParts): Backend {
       const steps = await migrate(database, migrationsFolder, "up");
       if (steps.length > 0) logger.info({ steps }, "the schema was migrated");
     }
+    await warnOfLooseFlushing();
     for (let count = 0; count < FIRST_MEASUREMENTS; count += 1) await clock.measure();
+  }
+
+  /** With another setting an acknowledged write survives the death of our processes, but not of the database's. */
+  async function warnOfLooseFlushing(): Promise<void> {
+    const [row] = await database.withConnection((connection) =>
+      connection.query<{ setting: number }[]>("SELECT @@innodb_flush_log_at_trx_commit AS setting"),
+    );
+    if (row?.setting === 1) return;
+    logger.warn(row, "innodb_flush_log_at_trx_commit is not 1: a crash of the database may lose acknowledged writes");
   }
 
   async function untilDone(work: () => Promise<void>, signal: AbortSignal): Promise<void> {

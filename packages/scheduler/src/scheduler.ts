@@ -76,7 +76,7 @@ async function drain({ session, held, claimer }: Rooms, logger: Logger, signal: 
   await waitUntil(() => held.size === 0, signal);
   if (held.size > 0) logger.warn({ executions: held.size }, "executions ended or run, and the API does not know how");
   // Holds nothing any more, and says so.
-  await session.beat(AbortSignal.any([signal, AbortSignal.timeout(drainMs)]));
+  await session.leave(AbortSignal.any([signal, AbortSignal.timeout(drainMs)]));
 }
 
 async function waitUntil(isTrue: () => boolean, signal: AbortSignal): Promise<void> {

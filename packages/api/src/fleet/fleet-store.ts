@@ -29,10 +29,14 @@ export async function register(
 }
 
 /** @returns false when the registration has ended */
-export async function beat(connection: SqlConnection, incarnation: number, draining: boolean): Promise<boolean> {
+export async function beat(
+  connection: SqlConnection,
+  incarnation: number,
+  state: "LIVE" | "DRAINING" | "ENDED",
+): Promise<boolean> {
   const outcome: { affectedRows: number } = await connection.query(
-    `UPDATE schedulers SET beat = beat + 1, state = IF(?, 'DRAINING', state) WHERE incarnation = ? AND state <> 'ENDED'`,
-    [draining, incarnation],
+    "UPDATE schedulers SET beat = beat + 1, state = ? WHERE incarnation = ? AND state <> 'ENDED'",
+    [state, incarnation],
   );
   return outcome.affectedRows === 1;
 }

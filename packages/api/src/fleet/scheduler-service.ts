@@ -31,6 +31,7 @@ export function createSchedulerService(parts: SchedulerServiceParts): ServiceImp
     },
     async heartbeat(request) {
       const reconciled = await reconcile(parts, request);
+      if (request.leaving) await fleet.refresh();
       return { ...reconciled, serverTimeMs: clock.preciseNowMs() };
     },
     subscribe: ({ incarnation }, context) => feed(parts, incarnation, context.signal),
@@ -41,10 +42,11 @@ export function createSchedulerService(parts: SchedulerServiceParts): ServiceImp
 
 /** Open claims in both directions: those the scheduler holds without knowing, and those it believes to hold. */
 async function reconcile({ database }: SchedulerServiceParts, request: HeartbeatRequest) {
-  const { incarnation, heldClaims, draining } = request;
+  const { incarnation, heldClaims } = request;
+  const state = request.leaving ? "ENDED" : request.draining ? "DRAINING" : "LIVE";
   const claims = await database.read(() =>
     database.withConnection(async (connection) => {
-      if (!(await beat(connection, incarnation, draining))) throw incarnationEnded(incarnation);
+      if (!(await beat(connection, incarnation, state))) throw incarnationEnded(incarnation);
       return findClaims(connection, incarnation);
     }),
   );

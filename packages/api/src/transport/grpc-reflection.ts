@@ -2,15 +2,15 @@ import { type DescFile, toBinary } from "@bufbuild/protobuf";
 import { FileDescriptorProtoSchema } from "@bufbuild/protobuf/wkt";
 import type { Server } from "@grpc/grpc-js";
 import { ReflectionService } from "@grpc/reflection";
-import { file_grpc_health_v1_health } from "@taskscheduler/proto";
+import { file_google_rpc_error_details, file_grpc_health_v1_health } from "@taskscheduler/proto";
 
 type AddService = Pick<Server, "addService">;
 type Package = ConstructorParameters<typeof ReflectionService>[0];
 
-/** `grpc.reflection.v1` and `v1alpha`: tells of the files' services, of health, and of itself. */
+/** `grpc.reflection.v1` and `v1alpha`: tells of the files' services, of health, of itself, and what errors carry as details. */
 export function addReflection(server: AddService, files: readonly DescFile[]): void {
   const described = new Map<string, Buffer>();
-  for (const file of [...files, file_grpc_health_v1_health]) describe(file, described);
+  for (const file of [...files, file_google_rpc_error_details, file_grpc_health_v1_health]) describe(file, described);
   const own = ownFiles();
   reflectionOf([...described.values(), ...own]).addToServer(server);
 }

@@ -53,6 +53,7 @@ export class Session {
   #registration: Registration | undefined;
   #isProcessStarted = true;
   #isDraining = false;
+  #isLeaving = false;
   /** Ends the wait for the next heartbeat. */
   #waiting: AbortController | undefined;
   #isBeatDue = false;
@@ -117,12 +118,18 @@ export class Session {
     this.beatSoon();
   }
 
-  /** Until the signal is aborted. */
+  /** The last beat: the incarnation ends, and others take over at once. */
+  async leave(signal: AbortSignal): Promise<void> {
+    this.#isLeaving = true;
+    await this.beat(signal);
+  }
+
+  /** Until the signal is aborted, or the session has been left. */
   async run(signal: AbortSignal): Promise<void> {
-    while (!signal.aborted) {
+    while (!signal.aborted && !this.#isLeaving) {
       const registration = await this.#register(signal);
       if (registration === undefined) return;
-      while (!signal.aborted && this.#registration === registration) {
+      while (!signal.aborted && !this.#isLeaving && this.#registration === registration) {
         this.#isBeatDue = false;
         await this.beat(signal);
         await this.#waitForNextBeat(registration, signal);
@@ -141,7 +148,12 @@ export class Session {
       const snapshot = listener.snapshot(incarnation);
       const sentAtMs = timekeeper.monotonicMs();
       const answer = await client.heartbeat(
-        { incarnation, heldClaims: heldClaimsOf(snapshot), draining: this.#isDraining },
+        {
+          incarnation,
+          heldClaims: heldClaimsOf(snapshot),
+          draining: this.#isDraining,
+          leaving: this.#isLeaving,
+        },
         { deadlineMs: Math.max(shortestBeatDeadlineMs, leaseMs / 2), signal },
       );
       if (this.#registration !== registration) return;
