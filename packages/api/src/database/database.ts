@@ -60,7 +60,10 @@ export function createDatabase({ url, poolSize = POOL_SIZE }: DatabaseOptions): 
       bigIntAsNumber: true,
       insertIdAsNumber: true,
       checkNumberRange: true,
+      // What users wrote has no place in an error or a log.
+      logParam: false,
       collation: "utf8mb4_nopad_bin",
+      initSql: "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED",
       sessionVariables: {
         time_zone: "+00:00",
         tx_isolation: "READ-COMMITTED",
