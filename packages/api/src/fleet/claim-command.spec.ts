@@ -1,0 +1,138 @@
+import { create } from "@bufbuild/protobuf";
+import { ClaimExecutionsRequestSchema, type ClaimExecutionsResponse } from "@taskscheduler/proto";
+import type { WriteView } from "../database/write-command.js";
+import { WriteStage } from "../database/write-stage.js";
+import { DAY_MS, executionRow, NOW_MS, taskRow, viewOf } from "../database/write-view.fixture.js";
+import type { ExecutionRow } from "../executions/execution-row.js";
+import { claimCommand } from "./claim-command.js";
+
+const RULES = { missedAfterMs: 5_000, catchUpWindowMs: DAY_MS };
+
+function claim(view: WriteView, options: { timeMs?: number; recorded?: boolean; incarnation?: number } = {}) {
+  const { timeMs = NOW_MS, recorded = false, incarnation = 1 } = options;
+  const occurrences = [{ taskId: 7, scheduledTimeMs: BigInt(timeMs), recorded }];
+  const command = claimCommand(create(ClaimExecutionsRequestSchema, { incarnation, occurrences }), RULES);
+  const stage = new WriteStage();
+  const answer: ClaimExecutionsResponse = command.decide(view, stage)({ created: (row) => row });
+  const needed = command.executionsNeeded?.(view) ?? [];
+  return { result: answer.results[0]!, rows: [...stage.executions.values()], task: stage.moves.get(7), needed };
+}
+
+describe("a task's own next occurrence", () => {
+  test("is granted, and the cursor moves on", () => {
+    const { result, rows, task } = claim(viewOf([taskRow({ recurrence: "DAILY" })]));
+    expect(result.grant).toMatchObject({ taskId: 7, scheduledTimeMs: BigInt(NOW_MS), fence: 1, attempt: 1 });
+    expect(rows).toMatchObject([{ state: "CLAIMED", trigger: "SCHEDULE", incarnation: 1, schedulerId: "one" }]);
+    expect(task).toMatchObject({ nextRunTimeMs: NOW_MS + DAY_MS, state: "ACTIVE" });
+  });
+
+  test("of a task that runs once leaves no cursor, and the task active until the run has ended", () => {
+    expect(claim(viewOf([taskRow()])).task).toMatchObject({ nextRunTimeMs: null, state: "ACTIVE" });
+  });
+
+  test.each([
+    ["is another by now", taskRow({ nextRunTimeMs: NOW_MS + 30_000 })],
+    ["belongs to a paused task", taskRow({ state: "PAUSED" })],
+    ["is far ahead", taskRow({ nextRunTimeMs: NOW_MS + 11_000, scheduledTimeMs: NOW_MS + 11_000 })],
+  ])("is refused when it %s", (_, row) => {
+    const { result, rows, task } = claim(viewOf([row]), { timeMs: row.state === "PAUSED" ? NOW_MS : NOW_MS + 11_000 });
+    expect(result.grant).toBeUndefined();
+    expect(rows).toEqual([]);
+    expect(task).toBeUndefined();
+  });
+
+  test("of a deleted task is refused", () => {
+    expect(claim(viewOf([])).result.grant).toBeUndefined();
+  });
+
+  test("that was withdrawn and came back is reopened under a higher fence", () => {
+    const withdrawn = executionRow({ state: "CANCELLED", fence: 2, endTimeMs: NOW_MS - 500, error: "withdrawn" });
+    const { result, rows } = claim(viewOf([taskRow()], [withdrawn]));
+    expect(result.grant).toMatchObject({ fence: 3, attempt: 1 });
+    expect(rows).toMatchObject([{ state: "CLAIMED", error: "", endTimeMs: null }]);
+  });
+
+  test("that has run already is passed over", () => {
+    const ran = executionRow({ state: "SUCCEEDED", startTimeMs: NOW_MS, endTimeMs: NOW_MS });
+    const { result, rows, task } = claim(viewOf([taskRow({ recurrence: "DAILY" })], [ran]));
+    expect(result.grant).toBeUndefined();
+    expect(rows).toEqual([]);
+    expect(task).toMatchObject({ nextRunTimeMs: NOW_MS + DAY_MS });
+  });
+
+  test("asked for again by its holder gives the same grant and writes nothing", () => {
+    const { result, rows } = claim(viewOf([taskRow({ nextRunTimeMs: null })], [executionRow()]));
+    expect(result.grant).toMatchObject({ fence: 1, attempt: 1 });
+    expect(rows).toEqual([]);
+  });
+
+  test("that an ended incarnation asks for is refused with INCARNATION_ENDED", () => {
+    expect(() => claim(viewOf([taskRow()]), { incarnation: 3 })).toThrow(
+      expect.objectContaining({ reason: "INCARNATION_ENDED" }),
+    );
+  });
+});
+
+describe("what was missed", () => {
+  const three = taskRow({ recurrence: "DAILY", scheduledTimeMs: NOW_MS - 2 * DAY_MS - 60_000 });
+  const cursorMs = three.scheduledTimeMs;
+
+  test("the latest runs once, late; one row stands for the others", () => {
+    const { result, rows, task, needed } = claim(viewOf([{ ...three, nextRunTimeMs: cursorMs }]), { timeMs: cursorMs });
+    const latestMs = NOW_MS - 60_000;
+    expect(result.grant?.scheduledTimeMs).toBe(BigInt(latestMs));
+    expect(rows).toContainEqual(
+      expect.objectContaining({ scheduledTimeMs: latestMs, trigger: "CATCH_UP", state: "CLAIMED" }),
+    );
+    expect(rows).toContainEqual(
+      expect.objectContaining({
+        ...{ scheduledTimeMs: cursorMs, state: "MISSED", missedCount: 2 },
+        missedUntilMs: cursorMs + DAY_MS,
+      }),
+    );
+    expect(task).toMatchObject({ nextRunTimeMs: latestMs + DAY_MS });
+    expect(needed.map((key) => key.scheduledTimeMs)).toEqual(expect.arrayContaining([cursorMs, latestMs]));
+  });
+
+  test("beyond the window nothing runs, and a task that runs once is completed", () => {
+    const timeMs = NOW_MS - DAY_MS - 1;
+    const { result, rows, task } = claim(viewOf([taskRow({ scheduledTimeMs: timeMs, nextRunTimeMs: timeMs })]), {
+      timeMs,
+    });
+    expect(result.grant).toBeUndefined();
+    expect(rows).toMatchObject([{ state: "MISSED", missedCount: 1 }]);
+    expect(task).toMatchObject({ state: "COMPLETED", nextRunTimeMs: null });
+  });
+});
+
+describe("a row of the ledger", () => {
+  const take = (row: ExecutionRow, task = taskRow({ nextRunTimeMs: null }), incarnation = 2) =>
+    claim(viewOf([task], [row]), { recorded: true, incarnation, timeMs: row.scheduledTimeMs });
+
+  test("that waits is granted to whoever asks", () => {
+    const { result, rows } = take(executionRow({ state: "PENDING", attempt: 0, fence: 0, incarnation: null }));
+    expect(result.grant).toMatchObject({ fence: 1, attempt: 1 });
+    expect(rows).toMatchObject([{ state: "CLAIMED", incarnation: 2, schedulerId: "two" }]);
+  });
+
+  test("that a live scheduler holds is not granted", () => {
+    expect(take(executionRow()).result.grant).toBeUndefined();
+  });
+
+  test("whose holder has ended is taken over under the next fence and attempt", () => {
+    const { result } = take(executionRow({ incarnation: 9 }));
+    expect(result.grant).toMatchObject({ fence: 2, attempt: 2 });
+  });
+
+  test("whose holder has ended is missed when a later occurrence is due", () => {
+    const row = executionRow({ incarnation: 9, scheduledTimeMs: NOW_MS - DAY_MS });
+    const { result, rows } = take(row, taskRow({ recurrence: "DAILY", nextRunTimeMs: NOW_MS }));
+    expect(result.grant).toBeUndefined();
+    expect(rows).toMatchObject([{ state: "MISSED", fence: 2 }]);
+  });
+
+  test("that has ended, or is not there, is not granted", () => {
+    expect(take(executionRow({ state: "SUCCEEDED", startTimeMs: NOW_MS })).result.grant).toBeUndefined();
+    expect(claim(viewOf([taskRow()]), { recorded: true, timeMs: NOW_MS + 1 }).result.grant).toBeUndefined();
+  });
+});
