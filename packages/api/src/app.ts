@@ -1,6 +1,6 @@
 import { fieldErrors } from "@taskscheduler/domain";
 import { ExecutionService, SchedulerService, type Task, TaskSchema, TaskService } from "@taskscheduler/proto";
-import { createMetrics, Histogram, type Logger, type Part } from "@taskscheduler/runtime";
+import { createMetrics, type Logger, type Part } from "@taskscheduler/runtime";
 import { createBackend } from "./backend.js";
 import { createChangeLog } from "./changes/change-log.js";
 import { purgeSegments } from "./changes/change-store.js";
@@ -16,6 +16,7 @@ import { purgeExecutions } from "./executions/execution-store.js";
 import { createFleet } from "./fleet/fleet.js";
 import { purgeRegistrations } from "./fleet/fleet-store.js";
 import { createSchedulerService } from "./fleet/scheduler-service.js";
+import { collectFrom, createApiMetrics } from "./metrics.js";
 import { callErrorOf } from "./policies/call-errors.js";
 import { createCallMetrics } from "./policies/call-metrics.js";
 import { withPolicies } from "./policies/policies.js";
@@ -43,22 +44,20 @@ export interface App {
 /** Puts the rooms together: the database and its log, the services on them, the policies around, the ports. */
 export function createApp(config: ApiConfig, logger: Logger): App {
   const { registry } = createMetrics();
+  const metrics = createApiMetrics(registry);
   const validator = createRequestValidator();
   const policies = { logger, metrics: createCallMetrics(registry), validator };
 
   const database = createDatabase({ url: config.databaseUrl });
   const clock = createDatabaseClock(database);
   const log = createChangeLog(database, logger);
-  const groupSize = new Histogram({
-    name: "taskscheduler_write_group_size",
-    help: "Requests that were written in one transaction.",
-    buckets: [1, 2, 4, 8, 16, 32, 64, 128, 256, 512],
-    registers: [registry],
-  });
   const writes = createWriteGroup({
     ...{ database, clock, logger },
-    onCommit: (segments) => log.offer(segments),
-    onGroup: (size) => groupSize.observe(size),
+    onCommit(segments) {
+      log.offer(segments);
+      metrics.committed(segments);
+    },
+    onGroup: metrics.groupWritten,
   });
   const fleet = createFleet(database, config.leaseMs, logger);
   const retention = createRetention(database, clock, retentionRules(config), logger);
@@ -82,6 +81,14 @@ export function createApp(config: ApiConfig, logger: Logger): App {
     createSchedulerService({ database, log, fleet, clock, writes, rules, leaseMs, logger }),
     policies,
   );
+
+  collectFrom(registry, {
+    changeLogRevision: log.head,
+    clockOffsetMs: clock.offsetMs,
+    writesWaiting: writes.waiting,
+    schedulers: () => fleet.incarnations().length,
+    connections: database.connections,
+  });
 
   let isStopping = false;
   const isReady = () => !isStopping && backend.isReady();

@@ -21,12 +21,15 @@ export interface Database {
   /** Calls may use it from now on: its schema is the newest. */
   admit(): void;
   isAdmitted(): boolean;
+  /** How the pool is used. */
+  connections(): { readonly open: number; readonly waiting: number };
   close(): Promise<void>;
 }
 
 interface ConnectionPool {
   getConnection(options: { type: "read" | "write" }): Promise<SqlConnection>;
   releaseConnection(connection: SqlConnection): void;
+  readonly pool: { readonly size: number; readonly waiting: number };
 }
 
 export interface DatabaseOptions {
@@ -104,6 +107,7 @@ export function createDatabase({ url, poolSize = POOL_SIZE }: DatabaseOptions): 
         throw toCallError(error);
       }
     },
+    connections: () => ({ open: pool.pool.size, waiting: pool.pool.waiting }),
     close: () => sequelize.close(),
   };
 }
