@@ -1,9 +1,9 @@
 import { setTimeout as wait } from "node:timers/promises";
+import { ServiceError } from "@taskscheduler/domain";
 import type { Logger, Part } from "@taskscheduler/runtime";
 import type { Database, SqlConnection } from "../database/database.js";
 import type { ChangeEvent, ChangeSegment } from "./change-event.js";
 import { type LogPosition, readLogSequence, readPosition, readSegments } from "./change-store.js";
-import { expired } from "./resume-token.js";
 
 /** How often other processes' commits are looked for. Our own are known at once. */
 const POLL_MS = 20;
@@ -187,6 +187,14 @@ export function createChangeLog(database: Database, logger: Logger): ChangeLog {
       await following;
     },
   };
+}
+
+/** What a reader asks for has been purged, or was never written: it starts over. */
+export function expired(): ServiceError {
+  return new ServiceError(
+    "RESUME_TOKEN_EXPIRED",
+    "the change log does not reach back to this token; watch again without one",
+  );
 }
 
 /** The segments that follow each other without a gap from a revision on. */

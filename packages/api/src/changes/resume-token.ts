@@ -1,5 +1,5 @@
-import { fieldError, ServiceError } from "@taskscheduler/domain";
-import type { ChangeLog } from "./change-log.js";
+import { fieldError } from "@taskscheduler/domain";
+import { type ChangeLog, expired } from "./change-log.js";
 
 const FORM = /^([0-9a-f]{16})-(0|[1-9][0-9]{0,15})$/;
 /** A token ahead of what this process has read is another process's: its commit arrives within moments. */
@@ -28,11 +28,4 @@ export async function readResumeToken(log: ChangeLog, token: string, signal: Abo
     await log.beyond(revision - 1, leftMs, signal);
   }
   return revision;
-}
-
-export function expired(): ServiceError {
-  return new ServiceError(
-    "RESUME_TOKEN_EXPIRED",
-    "the change log does not reach back to this token; watch again without one",
-  );
 }
