@@ -41,11 +41,12 @@ export async function runGroup(
   nowMs: number,
 ): Promise<{ outcomes: CommandOutcome[]; segments: ChangeSegment[] }> {
   await connection.query("BEGIN");
+  const view = await readView(connection, commands, nowMs);
+  // Last of what is read: whoever sees what a request has changed, maybe after waiting for its locks, sees its answer too.
   const answers = await findAnswers(
     connection,
     commands.flatMap((command) => (command.request === undefined ? [] : [command.request.id])),
   );
-  const view = await readView(connection, commands, nowMs);
   const outcomes = new Map<AnyCommand, CommandOutcome>();
   const decided: Decided[] = [];
   const total = new WriteStage();

@@ -103,7 +103,7 @@ function filtersOf(request: ListExecutionsRequest): WhereOptions[] {
     filters.push({ scheduledTimeMs: { [Op.gt]: new Date(time) } });
   }
   if (request.scheduledBefore !== undefined) {
-    const time = readBound(request.scheduledBefore, "scheduled_before", violations);
+    const time = readBound(request.scheduledBefore, "scheduled_before", violations, "earlier");
     filters.push({ scheduledTimeMs: { [Op.lt]: new Date(time) } });
   }
   const error = fieldErrors(violations);

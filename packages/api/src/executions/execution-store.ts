@@ -83,12 +83,18 @@ export async function pageUnfinished(
   );
 }
 
-/** Removes rows that have ended, by their scheduled time, a small batch at a time. @returns how many it removed */
+/**
+ * Removes rows that ended, and were due, before the instant, a small batch at a time. By both: a task that is created
+ * with a time long past has run just now.
+ *
+ * @returns how many it removed
+ */
 export async function purgeExecutions(connection: SqlConnection, beforeMs: number, limit: number): Promise<number> {
+  const before = toDatetime(beforeMs);
   const outcome: { affectedRows: number } = await connection.query(
-    `DELETE FROM executions WHERE scheduled_time < ?
+    `DELETE FROM executions WHERE scheduled_time < ? AND end_time < ?
        AND state IN ('SUCCEEDED','FAILED','CANCELLED','MISSED','SKIPPED') ORDER BY scheduled_time LIMIT ?`,
-    [toDatetime(beforeMs), limit],
+    [before, before, limit],
   );
   return outcome.affectedRows;
 }

@@ -17,7 +17,7 @@ const MANUAL_RUN_CANDIDATES = 32;
 
 /** A new row; its id comes with the insert. Throws TASK_NAME_TAKEN and SCHEDULE_NEVER_FIRES. */
 export function decideCreate(input: TaskInput, view: WriteView, path = "task"): TaskRow {
-  if (view.names.has(input.name)) throw nameTaken(input.name);
+  if (view.names.has(input.name)) throw nameTaken(input.name, path);
   return {
     ...input,
     id: 0,
@@ -36,7 +36,7 @@ export function decideCreate(input: TaskInput, view: WriteView, path = "task"): 
 /** Only edits of the schedule withdraw what is claimed and compute the next occurrence anew. */
 export function decideUpdate(current: TaskRow, input: TaskInput, view: WriteView, stage: Stage): TaskRow {
   const taker = view.names.get(input.name);
-  if (taker !== undefined && taker !== current.id) throw nameTaken(input.name);
+  if (taker !== undefined && taker !== current.id) throw nameTaken(input.name, "task");
   const edited: TaskRow = { ...current, ...input };
   if (sameInput(edited, current)) return current;
   const stamped = { ...edited, version: current.version + 1, updateTimeMs: view.nowMs };
@@ -117,9 +117,9 @@ export function taskNotFound(id: number): ServiceError {
   return new ServiceError("TASK_NOT_FOUND", `there is no task ${id}`);
 }
 
-function nameTaken(name: string): ServiceError {
+function nameTaken(name: string, path: string): ServiceError {
   return new ServiceError("TASK_NAME_TAKEN", `there is a task named ${JSON.stringify(name)} already`, {
-    violations: [{ field: "task.name", description: "is taken" }],
+    violations: [{ field: `${path}.name`, description: "is taken" }],
   });
 }
 

@@ -4,6 +4,8 @@ import {
   type ErrorReason,
   type FieldViolation,
   fieldErrors,
+  MAX_TIME_MS,
+  MIN_TIME_MS,
   parseTimeZone,
   type Recurrence,
   ServiceError,
@@ -182,10 +184,24 @@ function readInstant(time: Timestamp | undefined, field: string, violations: Fie
   return Number(time.seconds) * 1000 + Math.ceil(time.nanos / 1_000_000);
 }
 
-/** Kept to the millisecond; finer is rounded down, so that what is later than the result is later than the bound. */
-export function readBound(time: Timestamp, field: string, violations: FieldViolation[]): number {
+/**
+ * A bound that times of whole milliseconds are compared with: finer is rounded down for those that must be later, up for
+ * those that must be earlier, so that the same ones are.
+ */
+export function readBound(
+  time: Timestamp,
+  field: string,
+  violations: FieldViolation[],
+  wanted: "later" | "earlier" = "later",
+): number {
   checkNanos(time, field, violations);
-  return Number(time.seconds) * 1000 + Math.floor(time.nanos / 1_000_000);
+  const secondMs = Number(time.seconds) * 1000;
+  if (secondMs < MIN_TIME_MS || secondMs > MAX_TIME_MS) {
+    violations.push({ field, description: "must lie within the years 1 to 9999" });
+    return 0;
+  }
+  const round = wanted === "later" ? Math.floor : Math.ceil;
+  return Math.min(secondMs + round(time.nanos / 1_000_000), MAX_TIME_MS);
 }
 
 function checkNanos(time: Timestamp, field: string, violations: FieldViolation[]): void {

@@ -2,8 +2,9 @@ import { createHash } from "node:crypto";
 import type { FieldViolation } from "@taskscheduler/domain";
 import { fieldErrors } from "@taskscheduler/domain";
 import { type ListTasksRequest, TaskState } from "@taskscheduler/proto";
-import { literal, Op, type Order, type WhereOptions } from "sequelize";
+import { literal, Op, type Order, type WhereOptions, where } from "sequelize";
 import type { Database } from "../database/database.js";
+import { toDatetime } from "../database/instants.js";
 import { TaskModel } from "../database/task-model.js";
 import type { ExecutionRow } from "../executions/execution-row.js";
 import { findExecutions } from "../executions/execution-store.js";
@@ -22,6 +23,8 @@ const ORDER_ATTRIBUTES: Readonly<Record<OrderField, keyof TaskRow>> = {
   next_run_time: "nextRunTimeMs",
   create_time: "createTimeMs",
 };
+/** As tasks show it: one that is not active keeps its cursor to itself. */
+const SHOWN_NEXT_RUN = literal("IF(state = 'ACTIVE', next_run_time, NULL)");
 const LABEL_KEY = /^[A-Za-z0-9._/-]{1,63}$/;
 
 export interface TaskPage {
@@ -78,7 +81,7 @@ async function listTasks(database: Database, request: ListTasksRequest): Promise
     attribute === "id"
       ? [["id", direction]]
       : [
-          [attribute, direction],
+          [attribute === "nextRunTimeMs" ? SHOWN_NEXT_RUN : attribute, direction],
           ["id", direction],
         ];
   const after = position === undefined ? [] : [afterPosition(attribute, order.descending, position)];
@@ -91,8 +94,7 @@ async function listTasks(database: Database, request: ListTasksRequest): Promise
   const tasks = rows.slice(0, pageSize).map(fromModel);
   const last = tasks.at(-1);
   const more = rows.length > pageSize && last !== undefined;
-  const lastValue = last?.[attribute];
-  const nextPageToken = more ? encodePageToken(query, [lastValue as string | number | null, last.id]) : "";
+  const nextPageToken = more ? encodePageToken(query, [shownValue(last, attribute), last.id]) : "";
   return { tasks, nextPageToken, totalSize };
 }
 
@@ -112,20 +114,28 @@ async function countUpTo(filters: readonly WhereOptions[]): Promise<number> {
 
 /** Rows after a position. NULL comes first in ascending order. */
 function afterPosition(attribute: keyof TaskRow, descending: boolean, position: PagePosition): WhereOptions {
-  const [value, id] = position;
+  const [value = null, id] = position;
   const beyond = descending ? Op.lt : Op.gt;
   if (attribute === "id") return { id: { [beyond]: id } };
-  const sameValue = { [attribute]: sqlValue(attribute, value), id: { [beyond]: id } };
-  if (value === null) {
-    return descending ? sameValue : { [Op.or]: [sameValue, { [attribute]: { [Op.ne]: null } }] };
-  }
-  const beyondValue = { [attribute]: { [beyond]: sqlValue(attribute, value) } };
-  const nulls = descending && attribute === "nextRunTimeMs" ? [{ [attribute]: null }] : [];
-  return { [Op.or]: [beyondValue, sameValue, ...nulls] };
+  const sameValue = { [Op.and]: [compare(attribute, Op.eq, value), { id: { [beyond]: id } }] };
+  if (value === null) return descending ? sameValue : { [Op.or]: [sameValue, compare(attribute, Op.ne, null)] };
+  const nulls = descending && attribute === "nextRunTimeMs" ? [compare(attribute, Op.eq, null)] : [];
+  return { [Op.or]: [compare(attribute, beyond, value), sameValue, ...nulls] };
 }
 
-function sqlValue(attribute: keyof TaskRow, value: string | number | null | undefined): unknown {
-  return attribute !== "name" && typeof value === "number" ? new Date(value) : value;
+function compare(
+  attribute: keyof TaskRow,
+  operator: typeof Op.eq | typeof Op.ne | typeof Op.lt | typeof Op.gt,
+  value: string | number | null,
+): WhereOptions {
+  const isInstant = typeof value === "number";
+  if (attribute !== "nextRunTimeMs") return { [attribute]: { [operator]: isInstant ? new Date(value) : value } };
+  return where(SHOWN_NEXT_RUN, { [operator]: isInstant ? toDatetime(value) : value });
+}
+
+function shownValue(task: TaskRow, attribute: keyof TaskRow): string | number | null {
+  if (attribute === "nextRunTimeMs" && task.state !== "ACTIVE") return null;
+  return task[attribute] as string | number | null;
 }
 
 function filtersOf(database: Database, request: ListTasksRequest): WhereOptions[] {
@@ -144,7 +154,7 @@ function filtersOf(database: Database, request: ListTasksRequest): WhereOptions[
     filters.push({ nextRunTimeMs: { [Op.gt]: new Date(time) } });
   }
   if (request.nextRunBefore !== undefined) {
-    const time = readBound(request.nextRunBefore, "next_run_before", violations);
+    const time = readBound(request.nextRunBefore, "next_run_before", violations, "earlier");
     filters.push({ nextRunTimeMs: { [Op.lt]: new Date(time) } });
   }
   const error = fieldErrors(violations);
@@ -154,9 +164,8 @@ function filtersOf(database: Database, request: ListTasksRequest): WhereOptions[
 
 function nameContains(database: Database, text: string): WhereOptions {
   const pattern = `%${text.replace(/[\\%_]/g, "\\$&")}%`;
-  return literal(
-    `name COLLATE utf8mb4_general_ci LIKE ${database.sequelize.escape(pattern)}`,
-  ) as unknown as WhereOptions;
+  // Not by a collation that knows no case: those of MariaDB 10.6 take accents, and all emoji, for the same as well.
+  return literal(`LOWER(name) LIKE LOWER(${database.sequelize.escape(pattern)})`) as unknown as WhereOptions;
 }
 
 function hasLabel({ sequelize }: Database, key: string, value: string): WhereOptions {

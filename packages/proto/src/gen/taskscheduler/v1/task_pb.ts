@@ -187,7 +187,8 @@ export type Task = Message<"taskscheduler.v1.Task"> & {
   runCount: number;
 
   /**
-   * The execution that ran to an end last.
+   * The execution that ran to an end last. Left out of WatchTasks, as a fire is no change of the task; WatchExecutions
+   * tells of it.
    *
    * @generated from field: taskscheduler.v1.Execution last_execution = 24;
    */
