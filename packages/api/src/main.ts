@@ -1,21 +1,7 @@
-import { createLogger, exitOnConfigError, runProcess } from "@taskscheduler/runtime";
-import { createApp } from "./app.js";
-import { type ApiConfig, readConfig } from "./config.js";
-
-function config(): ApiConfig {
-  try {
-    return readConfig(process.env);
-  } catch (error) {
-    exitOnConfigError(error);
-  }
-}
-
-const settings = config();
-const logger = createLogger({ name: "api", level: settings.logLevel });
-const app = createApp(settings, logger);
-await runProcess({
-  logger,
-  shutdownGraceMs: settings.shutdownGraceMs,
-  parts: app.parts,
-  onStopping: () => app.onStopping(),
-});
+/** Loading takes a moment, in which nobody else listens: a signal then ends the process as it does later, with 0. */
+const signals = ["SIGTERM", "SIGINT"] as const;
+const end = (): never => process.exit(0);
+for (const signal of signals) process.on(signal, end);
+const { run } = await import("./run.js");
+for (const signal of signals) process.off(signal, end);
+await run();

@@ -1,28 +1,7 @@
-import { createLogger, createMetrics, createProbeServer, exitOnConfigError, runProcess } from "@taskscheduler/runtime";
-import { createScheduler } from "./app.js";
-import { readConfig, type SchedulerConfig } from "./config.js";
-
-function config(): SchedulerConfig {
-  try {
-    return readConfig(process.env);
-  } catch (error) {
-    exitOnConfigError(error);
-  }
-}
-
-const { host, httpPort, logLevel, shutdownGraceMs, ...settings } = config();
-const logger = createLogger({ name: "scheduler", level: logLevel });
-const { registry } = createMetrics();
-const scheduler = createScheduler({ ...settings, logger, registry });
-let isStopping = false;
-const isReady = (): boolean => !isStopping && scheduler.isReady();
-const probes = createProbeServer({ host, port: httpPort, isReady, registry, logger });
-
-await runProcess({
-  logger,
-  shutdownGraceMs,
-  parts: [probes, scheduler],
-  onStopping: () => {
-    isStopping = true;
-  },
-});
+/** Loading takes a moment, in which nobody else listens: a signal then ends the process as it does later, with 0. */
+const signals = ["SIGTERM", "SIGINT"] as const;
+const end = (): never => process.exit(0);
+for (const signal of signals) process.on(signal, end);
+const { run } = await import("./run.js");
+for (const signal of signals) process.off(signal, end);
+await run();

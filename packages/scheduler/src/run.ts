@@ -1,0 +1,30 @@
+import { createLogger, createMetrics, createProbeServer, exitOnConfigError, runProcess } from "@taskscheduler/runtime";
+import { createScheduler } from "./app.js";
+import { readConfig, type SchedulerConfig } from "./config.js";
+
+/** Runs the scheduler until a signal ends it; never resolves. A fault in the environment ends the process with 78. */
+export async function run(): Promise<void> {
+  const { host, httpPort, logLevel, shutdownGraceMs, ...settings } = config();
+  const logger = createLogger({ name: "scheduler", level: logLevel });
+  const { registry } = createMetrics();
+  const scheduler = createScheduler({ ...settings, logger, registry });
+  let isStopping = false;
+  const isReady = (): boolean => !isStopping && scheduler.isReady();
+  const probes = createProbeServer({ host, port: httpPort, isReady, registry, logger });
+  await runProcess({
+    logger,
+    shutdownGraceMs,
+    parts: [probes, scheduler],
+    onStopping: () => {
+      isStopping = true;
+    },
+  });
+}
+
+function config(): SchedulerConfig {
+  try {
+    return readConfig(process.env);
+  } catch (error) {
+    exitOnConfigError(error);
+  }
+}
