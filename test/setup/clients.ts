@@ -1,5 +1,6 @@
 import {
   create,
+  createRegistry,
   type DescService,
   fromBinary,
   type MessageInitShape,
@@ -15,10 +16,17 @@ import {
   Client as GrpcJsClient,
   Metadata,
 } from "@grpc/grpc-js";
+import { file_google_rpc_error_details } from "@taskscheduler/proto";
+
+/** In JSON an `Any` is read by its type: those that errors carry within an answer. */
+const registry = createRegistry(file_google_rpc_error_details);
 
 /** The Connect client over HTTP/1.1, in JSON unless told otherwise. */
 export function connectClient<S extends DescService>(service: S, baseUrl: string, useBinaryFormat = false): Client<S> {
-  return createClient(service, createConnectTransport({ baseUrl, httpVersion: "1.1", useBinaryFormat }));
+  return createClient(
+    service,
+    createConnectTransport({ baseUrl, httpVersion: "1.1", useBinaryFormat, jsonOptions: { registry } }),
+  );
 }
 
 export function grpcWebClient<S extends DescService>(service: S, baseUrl: string): Client<S> {

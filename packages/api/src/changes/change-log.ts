@@ -15,6 +15,8 @@ const CATCH_UP_SEGMENTS = 8;
 const FLUSH_POLL_MS = 2;
 const FLUSH_WAIT_MS = 5_000;
 const RETRY_MS = 200;
+/** How often it is made sure that nothing was purged before it was read. */
+const PURGE_LOOK_MS = 1_000;
 const LIVE_MS = 2_000;
 
 /**
@@ -50,6 +52,9 @@ export function createChangeLog(database: Database, logger: Logger): ChangeLog {
   let waiters = new Set<() => void>();
   let wake = () => {};
   let lastReadMs = Number.NEGATIVE_INFINITY;
+  let purgeLookMs = Number.NEGATIVE_INFINITY;
+  /** Where we stood when there was more at the last look. */
+  let stuckAt: number | undefined;
   let following: Promise<void> | undefined;
   const stopping = new AbortController();
 
@@ -67,6 +72,10 @@ export function createChangeLog(database: Database, logger: Logger): ChangeLog {
     if (revision === position.revision) return;
     position = { ...position, revision };
     if (recent.length > 2 * RECENT_EVENTS) recent = recent.slice(-RECENT_EVENTS);
+    wakeWaiters();
+  }
+
+  function wakeWaiters(): void {
     const woken = waiters;
     waiters = new Set();
     for (const resolve of woken) resolve();
@@ -94,11 +103,31 @@ export function createChangeLog(database: Database, logger: Logger): ChangeLog {
     lastReadMs = performance.now();
     const run = contiguous(segments, head());
     const last = run.at(-1);
-    if (last === undefined) return false;
+    if (last === undefined) {
+      await leapOverPurged(connection);
+      return false;
+    }
     if (last.revision > vouched) await flushed(connection, stopping.signal);
     advance(run);
     advanceByOffered();
     return segments.length === READ_SEGMENTS;
+  }
+
+  /**
+   * A process that was cut off for longer than changes are kept finds a gap that no commit will fill. It goes on behind
+   * it, and readers that stand before it are told that the log does not reach back so far.
+   */
+  async function leapOverPurged(connection: SqlConnection): Promise<void> {
+    if (performance.now() - purgeLookMs < PURGE_LOOK_MS) return;
+    purgeLookMs = performance.now();
+    const hasMore = (await readPosition(connection)).revision > head();
+    const isStuck = hasMore && stuckAt === head();
+    stuckAt = hasMore ? head() : undefined;
+    if (!isStuck) return;
+    logger.warn({ revision: head() }, "changes were purged before this process could read them; its watches end");
+    position = await readFlushedPosition(connection, stopping.signal);
+    recent = [];
+    wakeWaiters();
   }
 
   async function followOn(connection: SqlConnection): Promise<void> {

@@ -1,5 +1,6 @@
 import { create } from "@bufbuild/protobuf";
 import type { ServiceImpl } from "@connectrpc/connect";
+import { fieldError } from "@taskscheduler/domain";
 import {
   CreateTaskRequestSchema,
   CreateTaskResponseSchema,
@@ -94,6 +95,7 @@ export function createTaskService(parts: TaskServiceParts): ServiceImpl<typeof T
     },
     async updateTask(request) {
       const change = required(request.task);
+      if (change.id === 0) throw fieldError("task.id", "must be set: it says which task changes");
       const mask = request.updateMask?.paths;
       const touchesSchedule = maskTouchesSchedule(change, mask);
       const identity = idempotentRequest(UpdateTaskRequestSchema, UpdateTaskResponseSchema, request);

@@ -1,5 +1,6 @@
 import { Buffer } from "node:buffer";
 import type { IncomingMessage, ServerResponse } from "node:http";
+import { createRegistry } from "@bufbuild/protobuf";
 import { Code, ConnectError, type ConnectRouter, createConnectRouter } from "@connectrpc/connect";
 import type { UniversalHandler, UniversalServerResponse } from "@connectrpc/connect/protocol";
 import { errorFromJsonBytes, errorToJsonBytes } from "@connectrpc/connect/protocol-connect";
@@ -8,6 +9,7 @@ import {
   universalRequestFromNodeRequest,
   universalResponseToNodeResponse,
 } from "@connectrpc/connect-node";
+import { file_google_rpc_error_details } from "@taskscheduler/proto";
 import type { Logger } from "@taskscheduler/runtime";
 import { connectErrorOf, serviceErrorOf } from "../policies/service-errors.js";
 import { jsonAnswer, send } from "./http-answer.js";
@@ -36,8 +38,8 @@ export function createConnectHandler({
     grpc: false,
     // Node's brotli takes its time by default: seconds for a long list.
     acceptCompression: [compressionGzip],
-    // A field that is misspelt is an error, not left out in silence.
-    jsonOptions: { ignoreUnknownFields: false },
+    // A field that is misspelt is an error, not left out in silence. A batch's errors carry details, as calls' do.
+    jsonOptions: { ignoreUnknownFields: false, registry: createRegistry(file_google_rpc_error_details) },
     readMaxBytes: maxMessageBytes,
     writeMaxBytes: maxMessageBytes,
   });

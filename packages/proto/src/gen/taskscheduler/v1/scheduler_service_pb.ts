@@ -29,7 +29,8 @@ export type RegisterRequest = Message<"taskscheduler.v1.RegisterRequest"> & {
   schedulerId: string;
 
   /**
-   * The process has just started: what runs under its name has died, and its incarnation ends at once.
+   * The process has just started: what is registered under its name has died, unless it shows a sign of life within the
+   * time of one and a half heartbeats.
    *
    * @generated from field: bool process_started = 2;
    */

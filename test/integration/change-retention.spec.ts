@@ -1,0 +1,89 @@
+import type { Task } from "@taskscheduler/proto";
+import { eventually } from "../setup/eventually.js";
+import { type ApiProcess, startApi } from "../setup/processes.js";
+import { type ApiClients, type ApiFixture, at, CLIENTS, clientsOf, startApiFixture } from "./api-fixture.js";
+
+const env = { CHANGE_RETENTION_MS: "1000" };
+
+let fixture: ApiFixture;
+/** Begins after the log has been purged: it remembers nothing. */
+let secondApi: ApiProcess;
+let clients: ApiClients;
+/** Of the snapshot and of the changes after it, the newest last. */
+let tokens: string[];
+
+beforeAll(async () => {
+  fixture = await startApiFixture(env);
+  const opened = fixture.client.watch("watchTasks");
+  await opened.until("the snapshot is complete", (events) => events.length === 1);
+  await create("one");
+  await create("two");
+  tokens = await opened.until("two changes", ({ length }) => length === 3 && opened.events.map((e) => e.resumeToken));
+  opened.cancel();
+  await purged();
+  secondApi = await startApi({ databaseUrl: fixture.database.url, env });
+  await secondApi.ready();
+  clients = clientsOf(secondApi);
+}, 60_000);
+afterAll(async () => {
+  clients?.close();
+  await secondApi?.stop();
+  await fixture?.stop();
+});
+
+function purged() {
+  return eventually("the log is purged", async () => {
+    const [row] = await fixture.query("SELECT COUNT(*) AS n FROM changes");
+    return row?.["n"] === 0;
+  });
+}
+
+async function create(name: string): Promise<Task | undefined> {
+  const scheduledTime = at("2100-01-31T09:30:00Z");
+  return (await fixture.client.call("createTask", { task: { name, scheduledTime } })).task;
+}
+
+it.each(CLIENTS)("tells %s that an older token is out of range", async (name) => {
+  for (const resumeToken of tokens.slice(0, -1)) {
+    for (const method of ["watchTasks", "watchExecutions"] as const) {
+      const expired = clients[name].watch(method, { resumeToken });
+      expect(await expired.ended).toMatchObject({ code: "OUT_OF_RANGE", reason: "RESUME_TOKEN_EXPIRED" });
+      expect(expired.events).toEqual([]);
+    }
+  }
+});
+
+it("lets the newest token go on, and a watcher begin anew", async () => {
+  const resumed = clients.gRPC.watch("watchTasks", { resumeToken: tokens.at(-1)! });
+  const fresh = clients.gRPC.watch("watchTasks");
+  await fresh.until("the snapshot is complete", (events) => events.length === 3);
+  expect(fresh.events.map(({ event }) => event.case)).toEqual(["snapshot", "snapshot", "snapshotComplete"]);
+  const value = await create("three");
+  for (const opened of [resumed, fresh]) {
+    await opened.until("the third", (events) => events.at(-1)?.event.case === "upserted");
+    expect(opened.events.at(-1)?.event).toEqual({ case: "upserted", value });
+    opened.cancel();
+  }
+  expect(resumed.events).toHaveLength(1);
+});
+
+it("of a process that stood still for longer ends its watches, and new ones begin anew", async () => {
+  const open = clients.gRPC.watch("watchTasks");
+  const { resumeToken } = await open.until("the snapshot is complete", (events) => events[3]);
+  secondApi.signal("SIGSTOP");
+  await create("four");
+  await purged();
+  secondApi.signal("SIGCONT");
+  expect(await open.ended).toMatchObject({ code: "OUT_OF_RANGE", reason: "RESUME_TOKEN_EXPIRED" });
+  expect(open.events).toHaveLength(4);
+  for (const name of CLIENTS) {
+    expect(await clients[name].watch("watchTasks", { resumeToken }).ended).toMatchObject({ code: "OUT_OF_RANGE" });
+    const fresh = clients[name].watch("watchTasks");
+    await fresh.until("the snapshot is complete", (events) => events.length === 5);
+    const value = await create(`after the standstill, ${name}`);
+    await fresh.until("a change", (events) => events.length === 6);
+    expect(fresh.events.at(-1)?.event).toEqual({ case: "upserted", value });
+    fresh.cancel();
+    await fixture.client.call("deleteTask", { id: value!.id });
+  }
+}, 30_000);
