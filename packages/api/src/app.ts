@@ -61,8 +61,18 @@ export function createApp(config: ApiConfig, logger: Logger): App {
   });
   const fleet = createFleet(database, config.leaseMs, logger);
   const retention = createRetention(database, clock, retentionRules(config), logger);
-  const { migrateOnStart, leaseMs } = config;
-  const backend = createBackend({ database, clock, log, fleet, writes, retention, migrateOnStart, logger });
+  const { databaseUrl, migrateOnStart, leaseMs } = config;
+  const backend = createBackend({
+    database,
+    clock,
+    log,
+    fleet,
+    writes,
+    retention,
+    databaseUrl,
+    migrateOnStart,
+    logger,
+  });
 
   const taskQueries = createTaskQueries(database);
   const tasks = withPolicies(

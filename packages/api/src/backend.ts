@@ -19,6 +19,7 @@ export interface BackendParts {
   readonly fleet: Fleet;
   readonly writes: WriteGroup;
   readonly retention: Part;
+  readonly databaseUrl: string;
   readonly migrateOnStart: boolean;
   readonly logger: Logger;
 }
@@ -52,7 +53,7 @@ export function createBackend(parts: BackendParts): Backend {
 
   async function prepare(): Promise<void> {
     if (parts.migrateOnStart) {
-      const steps = await migrate(database, migrationsFolder, "up");
+      const steps = await migrate(parts.databaseUrl, migrationsFolder, "up");
       if (steps.length > 0) logger.info({ steps }, "the schema was migrated");
     }
     await warnOfLooseFlushing();

@@ -1,21 +1,13 @@
 import { ConfigError, exitOnConfigError } from "@taskscheduler/runtime";
 import { readDatabaseUrl } from "./config.js";
-import { createDatabase } from "./database/database.js";
 import { migrate } from "./database/migrations.js";
 import { migrationsFolder } from "./migrations-folder.js";
 
 /** `migrate.js [up|down]`: brings DATABASE_URL to the newest schema, or undoes one step. */
 async function main(direction: string): Promise<void> {
   if (direction !== "up" && direction !== "down") throw new ConfigError(['the argument must be "up" or "down"']);
-  const database = createDatabase({ url: readDatabaseUrl(process.env), poolSize: 2 });
-  try {
-    const steps = await migrate(database, migrationsFolder, direction);
-    process.stdout.write(
-      steps.length === 0 ? "nothing to do\n" : steps.map((step) => `${direction} ${step}\n`).join(""),
-    );
-  } finally {
-    await database.close();
-  }
+  const steps = await migrate(readDatabaseUrl(process.env), migrationsFolder, direction);
+  process.stdout.write(steps.length === 0 ? "nothing to do\n" : steps.map((step) => `${direction} ${step}\n`).join(""));
 }
 
 try {

@@ -1,9 +1,9 @@
 import "reflect-metadata";
 import type { Connection } from "mariadb";
 import { Sequelize } from "sequelize-typescript";
+import { connectionOptions } from "./connection-options.js";
 import { databaseUnavailable, toCallError } from "./database-error.js";
 import { ExecutionModel } from "./execution-model.js";
-import { instantTypeCast } from "./instants.js";
 import { TaskModel } from "./task-model.js";
 
 /** A connection out of the pool, as the driver gives it: rows come back raw, DATETIMEs as epoch milliseconds. */
@@ -39,41 +39,20 @@ export interface DatabaseOptions {
 }
 
 const POOL_SIZE = 12;
-const CONNECT_TIMEOUT_MS = 2_000;
 const ACQUIRE_TIMEOUT_MS = 3_000;
-const IDLE_MS = 60_000;
+/** A database that hangs, rather than dies, is given up after this: no statement of ours takes as long. */
+const SILENCE_MS = 15_000;
+/** The pool closes idle connections before the silence would. */
+const IDLE_MS = 10_000;
 
-/** Opens no connection yet. The server's and the session's zone, SQL mode and character set do not matter: all are set. */
+/** Opens no connection yet. */
 export function createDatabase({ url, poolSize = POOL_SIZE }: DatabaseOptions): Database {
-  const { hostname, port, username, password, pathname } = new URL(url);
+  const { host, port, user, password, database, timezone: _, ...options } = connectionOptions(url);
   const sequelize = new Sequelize({
-    dialect: "mariadb",
-    host: hostname.replace(/^\[|\]$/g, ""),
-    port: port === "" ? 3306 : Number(port),
-    username: decodeURIComponent(username),
-    password: decodeURIComponent(password),
-    database: decodeURIComponent(pathname.slice(1)),
-    timezone: "+00:00",
-    logging: false,
+    ...{ dialect: "mariadb", host, port, username: user, password, database, timezone: "+00:00", logging: false },
     models: [TaskModel, ExecutionModel],
     pool: { max: poolSize, min: 0, acquire: ACQUIRE_TIMEOUT_MS, idle: IDLE_MS },
-    dialectOptions: {
-      connectTimeout: CONNECT_TIMEOUT_MS,
-      typeCast: instantTypeCast,
-      bigIntAsNumber: true,
-      insertIdAsNumber: true,
-      checkNumberRange: true,
-      // What users wrote has no place in an error or a log.
-      logParam: false,
-      collation: "utf8mb4_nopad_bin",
-      initSql: "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED",
-      sessionVariables: {
-        time_zone: "+00:00",
-        tx_isolation: "READ-COMMITTED",
-        sql_mode: "STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION,ERROR_FOR_DIVISION_BY_ZERO",
-        innodb_lock_wait_timeout: 5,
-      },
-    },
+    dialectOptions: { ...options, socketTimeout: SILENCE_MS },
   });
   // Sequelize's types know the driver's connection only as an object.
   const pool = sequelize.connectionManager as unknown as ConnectionPool;

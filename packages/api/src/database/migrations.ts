@@ -1,7 +1,9 @@
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { createConnection } from "mariadb";
 import { Umzug } from "umzug";
-import type { Database, SqlConnection } from "./database.js";
+import { connectionOptions } from "./connection-options.js";
+import type { SqlConnection } from "./database.js";
 
 /** Named locks are the server's, not the database's: the name carries the database. */
 const LOCK_WAIT_SECONDS = 60;
@@ -12,17 +14,18 @@ const LOCK_WAIT_SECONDS = 60;
  *
  * @returns the names of the steps taken
  */
-export async function migrate(database: Database, folder: string, direction: "up" | "down"): Promise<string[]> {
-  return database.withConnection(async (connection) => {
+export async function migrate(url: string, folder: string, direction: "up" | "down"): Promise<string[]> {
+  // A connection of its own: a change of a large table may be silent for longer than other statements are given.
+  const connection = await createConnection(connectionOptions(url));
+  try {
     await lock(connection);
-    try {
-      const umzug = await createUmzug(connection, folder);
-      const steps = direction === "up" ? await umzug.up() : await umzug.down();
-      return steps.map((step) => step.name);
-    } finally {
-      await connection.query("DO RELEASE_LOCK(CONCAT('taskscheduler.migrate.', DATABASE()))");
-    }
-  });
+    const umzug = await createUmzug(connection, folder);
+    const steps = direction === "up" ? await umzug.up() : await umzug.down();
+    return steps.map((step) => step.name);
+  } finally {
+    // The lock goes with the connection.
+    await connection.end().catch(() => connection.destroy());
+  }
 }
 
 async function lock(connection: SqlConnection): Promise<void> {

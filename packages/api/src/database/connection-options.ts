@@ -1,0 +1,32 @@
+import type { ConnectionConfig } from "mariadb";
+import { instantTypeCast } from "./instants.js";
+
+const CONNECT_TIMEOUT_MS = 2_000;
+
+/** What every connection of ours is made with: no setting of the server's or of its databases matters. */
+export function connectionOptions(url: string) {
+  const { hostname, port, username, password, pathname } = new URL(url);
+  return {
+    host: hostname.replace(/^\[|\]$/g, ""),
+    port: port === "" ? 3306 : Number(port),
+    user: decodeURIComponent(username),
+    password: decodeURIComponent(password),
+    database: decodeURIComponent(pathname.slice(1)),
+    timezone: "Z",
+    connectTimeout: CONNECT_TIMEOUT_MS,
+    typeCast: instantTypeCast,
+    bigIntAsNumber: true,
+    insertIdAsNumber: true,
+    checkNumberRange: true,
+    // What users wrote has no place in an error or a log.
+    logParam: false,
+    collation: "utf8mb4_nopad_bin",
+    // Not among the session variables: Sequelize's and the driver's own set-up come after those.
+    initSql: "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED",
+    sessionVariables: {
+      time_zone: "+00:00",
+      sql_mode: "STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION,ERROR_FOR_DIVISION_BY_ZERO",
+      innodb_lock_wait_timeout: 5,
+    },
+  } satisfies ConnectionConfig;
+}
