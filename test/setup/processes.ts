@@ -78,7 +78,13 @@ function startProcess(
 ): ServiceProcess {
   const main = join(root, "packages", name, "dist", "main.js");
   const child = spawn(process.execPath, [main], {
-    env: { PATH: process.env["PATH"], HTTP_PORT: String(httpPort), LOG_LEVEL: "info", ...env },
+    env: {
+      PATH: process.env["PATH"],
+      TZ: process.env["TZ"] ?? "UTC",
+      HTTP_PORT: String(httpPort),
+      LOG_LEVEL: "info",
+      ...env,
+    },
     stdio: ["ignore", "pipe", "pipe"],
   });
   running.add(child);

@@ -173,6 +173,8 @@ class FeedSession {
         await findWaiting(connection, this.shards, live, PAGE),
       ]),
     );
+    // Without a backlog those still counted were settled without a row: nothing told of it.
+    if (this.outstanding.size >= MAX_OUTSTANDING && (overdue ?? []).length < PAGE) this.outstanding.clear();
     const occurrences = [
       ...(overdue ?? []).map((key) => ({ ...key, recorded: false })),
       ...(waiting ?? []).map((key) => ({ ...key, recorded: true })),

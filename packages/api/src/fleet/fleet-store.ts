@@ -9,18 +9,7 @@ export interface Registration {
   readonly beat: number;
 }
 
-/** Ends what was registered under the name, when the process has just started, and registers it anew. */
-export async function register(
-  connection: SqlConnection,
-  schedulerId: string,
-  processStarted: boolean,
-  nowMs: number,
-): Promise<number> {
-  if (processStarted) {
-    await connection.query("UPDATE schedulers SET state = 'ENDED' WHERE scheduler_id = ? AND state <> 'ENDED'", [
-      schedulerId,
-    ]);
-  }
+export async function register(connection: SqlConnection, schedulerId: string, nowMs: number): Promise<number> {
   const rows: { incarnation: number }[] = await connection.query(
     "INSERT INTO schedulers (scheduler_id, register_time) VALUES (?, ?) RETURNING incarnation",
     [schedulerId, toDatetime(nowMs)],
@@ -52,12 +41,17 @@ export async function findIncarnations(connection: SqlConnection): Promise<Map<n
   return new Map(registrations.map((registration) => [registration.incarnation, registration.schedulerId]));
 }
 
-/** Ends a registration, unless it has beaten since. */
-export async function endRegistration(connection: SqlConnection, incarnation: number, atBeat: number): Promise<void> {
-  await connection.query("UPDATE schedulers SET state = 'ENDED' WHERE incarnation = ? AND beat = ?", [
-    incarnation,
-    atBeat,
-  ]);
+/** Ends a registration, unless it has beaten since. @returns whether it has ended */
+export async function endRegistration(
+  connection: SqlConnection,
+  incarnation: number,
+  atBeat: number,
+): Promise<boolean> {
+  const outcome: { affectedRows: number } = await connection.query(
+    "UPDATE schedulers SET state = 'ENDED' WHERE incarnation = ? AND beat = ?",
+    [incarnation, atBeat],
+  );
+  return outcome.affectedRows === 1;
 }
 
 /** Forgets registrations that ended; a claim whose registration is not there belongs to nobody alive. */

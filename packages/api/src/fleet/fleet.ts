@@ -4,10 +4,17 @@ import type { Database } from "../database/database.js";
 import { endRegistration, findRegistrations, type Registration } from "./fleet-store.js";
 
 const MAX_POLL_MS = 500;
+/** Schedulers beat five times a lease, and at least once a second: one that lives is heard within half as much again. */
+const MAX_SUCCESSION_MS = 1_500;
+const SUCCESSION_SHARE = 0.3;
 
 /**
  * The live schedulers as this process judges them. A beat is a counter: who was seen unchanged for the lease, by our own
  * monotonic clock, is dead, and is ended in the database unless it has beaten since. So no two clocks are compared.
+ *
+ * Where a process starts under its name, that silence need not last as long: who was started again is dead, and its
+ * successor has its shards at once; who shares the name by mistake shows itself with its next beat. Until then nobody
+ * takes what it holds.
  */
 export interface Fleet extends Part {
   /** Undefined: ended, or not known yet (`refresh` finds out). */
@@ -16,11 +23,16 @@ export interface Fleet extends Part {
   incarnations(): readonly number[];
   /** Reads the registrations now. */
   refresh(): Promise<void>;
+  /** A process starts under the name: who has it by now must show a sign of life soon. */
+  expectSuccessor(schedulerId: string): void;
 }
 
 interface Sighting {
   readonly beat: number;
-  readonly sinceMs: number;
+  /** Unchanged until then, it is dead. */
+  readonly deadlineMs: number;
+  /** A process has started under its name since. */
+  readonly isSucceeded: boolean;
 }
 
 export function createFleet(database: Database, leaseMs: number, logger: Logger): Fleet {
@@ -40,7 +52,9 @@ export function createFleet(database: Database, leaseMs: number, logger: Logger)
     lastPollMs = nowMs;
     const live: Registration[] = [];
     for (const registration of found) {
-      if (await isLive(registration, nowMs)) live.push(registration);
+      if (!(await isLive(registration, nowMs))) continue;
+      const isSucceeded = sightings.get(registration.incarnation)?.isSucceeded === true;
+      live.push(isSucceeded ? { ...registration, state: "DRAINING" } : registration);
     }
     for (const incarnation of sightings.keys()) {
       if (!found.some((registration) => registration.incarnation === incarnation)) sightings.delete(incarnation);
@@ -52,14 +66,27 @@ export function createFleet(database: Database, leaseMs: number, logger: Logger)
   async function isLive(registration: Registration, nowMs: number): Promise<boolean> {
     const { incarnation, beat, schedulerId } = registration;
     const sighting = sightings.get(incarnation);
-    if (sighting === undefined || sighting.beat !== beat) {
-      sightings.set(incarnation, { beat, sinceMs: nowMs });
+    if (sighting === undefined || beat > sighting.beat) {
+      sightings.set(incarnation, { beat, deadlineMs: nowMs + leaseMs, isSucceeded: false });
       return true;
     }
-    if (nowMs - sighting.sinceMs <= leaseMs) return true;
-    await database.read(() => database.withConnection((connection) => endRegistration(connection, incarnation, beat)));
-    logger.warn({ schedulerId, incarnation }, "a scheduler fell silent for the lease; others take over");
+    if (nowMs <= sighting.deadlineMs) return true;
+    const hasEnded = await database.read(() =>
+      database.withConnection((connection) => endRegistration(connection, incarnation, beat)),
+    );
+    if (!hasEnded) return true;
+    logger.warn({ schedulerId, incarnation }, "a scheduler fell silent; others take over");
     return false;
+  }
+
+  function expectSuccessor(name: string): void {
+    const successionMs = Math.min(MAX_SUCCESSION_MS, leaseMs * SUCCESSION_SHARE);
+    for (const { incarnation, schedulerId } of registrations) {
+      const sighting = sightings.get(incarnation);
+      if (schedulerId !== name || sighting === undefined) continue;
+      const deadlineMs = Math.min(sighting.deadlineMs, performance.now() + successionMs);
+      sightings.set(incarnation, { ...sighting, deadlineMs, isSucceeded: true });
+    }
   }
 
   async function poll(): Promise<void> {
@@ -74,6 +101,7 @@ export function createFleet(database: Database, leaseMs: number, logger: Logger)
     shardsOf: (incarnation) => shards.get(incarnation),
     incarnations: () => registrations.map((registration) => registration.incarnation),
     refresh,
+    expectSuccessor,
     async start() {
       lastPollMs = performance.now();
       polling = poll();

@@ -22,8 +22,10 @@ export function createSchedulerService(parts: SchedulerServiceParts): ServiceImp
   const { database, clock, fleet, writes, rules, leaseMs, logger } = parts;
   return {
     async register({ schedulerId, processStarted }) {
+      await fleet.refresh();
+      if (processStarted) fleet.expectSuccessor(schedulerId);
       const incarnation = await database.read(() =>
-        database.withConnection((connection) => register(connection, schedulerId, processStarted, clock.nowMs())),
+        database.withConnection((connection) => register(connection, schedulerId, clock.nowMs())),
       );
       await fleet.refresh();
       logger.info({ schedulerId, incarnation }, "a scheduler registered");

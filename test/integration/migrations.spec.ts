@@ -1,0 +1,297 @@
+import { nextOccurrenceMs, RECURRENCES, type Recurrence } from "@taskscheduler/domain";
+import { type Connection, createConnection } from "mariadb";
+import { type PrivateServer, startPrivateServer } from "../../scripts/mariadb.mjs";
+import { eventually } from "../setup/eventually.js";
+import { migrate, startMigrator } from "../setup/migrator.js";
+import { killAll, startApi, startScheduler } from "../setup/processes.js";
+import { createTaskClient } from "../setup/task-client.js";
+
+/** Room for a busy machine. */
+jest.setTimeout(60_000);
+
+const DAY_MS = 24 * 60 * 60 * 1000;
+const STEPS = ["0001-tasks", "0002-schedule", "0003-ledger", "0004-changes"];
+
+/** As the original made it, in a database that the server's defaults shaped. */
+const ORIGINAL_TABLE = `CREATE TABLE IF NOT EXISTS tasks (
+  id INT AUTO_INCREMENT PRIMARY KEY,
+  name VARCHAR(255) NOT NULL UNIQUE,
+  scheduled_time DATETIME NOT NULL,
+  recurrence ENUM('ONCE', 'DAILY', 'WEEKLY', 'BIWEEKLY', 'MONTHLY', 'QUARTERLY', 'YEARLY') NULL
+)`;
+
+type OriginalRow = readonly [name: string, scheduledTime: string, recurrence: Recurrence | null];
+
+const ORIGINAL_ROWS: readonly OriginalRow[] = [
+  ["Second Updated Task", "2024-04-20 10:00:00", "WEEKLY"],
+  ["Finish reading 'Atomic Habits'", "2024-05-01 10:00:00", "ONCE"],
+  ["Begin learning Spanish on Duolingo", "2024-09-01 09:00:00", "DAILY"],
+  ["Start a daily meditation practice", "2024-08-01 07:00:00", "DAILY"],
+  ["Run a half marathon", "2024-07-01 06:00:00", "ONCE"],
+  ["Complete the Python Advanced course", "2024-06-01 10:00:00", "ONCE"],
+  ["Task After Deletion", "2024-10-01 10:00:00", "ONCE"],
+  ["Play cricket", "2024-03-15 15:00:00", "WEEKLY"],
+  ["Attend coding webinar", "2024-04-10 18:00:00", "ONCE"],
+];
+
+interface MigratedRow {
+  readonly id: number;
+  readonly name: string;
+  readonly scheduledTime: string;
+  readonly recurrence: Recurrence | null;
+  readonly state: string;
+  readonly nextRunTime: string | null;
+}
+
+let server: PrivateServer;
+let connection: Connection;
+let databases = 0;
+
+beforeAll(async () => {
+  const extraArgs = [
+    "--default-time-zone=-05:00",
+    "--character-set-server=latin1",
+    "--collation-server=latin1_swedish_ci",
+  ];
+  server = await startPrivateServer({ extraArgs });
+  connection = await createConnection({ ...credentialsOf(server.url), dateStrings: true, bigIntAsNumber: true });
+}, 60_000);
+
+afterAll(async () => {
+  await connection?.end();
+  await killAll();
+  await server?.stop();
+});
+
+function credentialsOf(url: string) {
+  const { hostname, port, username, password } = new URL(url);
+  return { host: hostname, port: Number(port), user: username, password };
+}
+
+/** A latin1 database. @returns its URL */
+async function createDatabase(): Promise<string> {
+  databases += 1;
+  await connection.query(`CREATE DATABASE old_${databases} CHARACTER SET latin1`);
+  await connection.query(`USE old_${databases}`);
+  const url = new URL(server.url);
+  url.pathname = `/old_${databases}`;
+  return url.href;
+}
+
+async function createOriginal(rows: readonly OriginalRow[]): Promise<string> {
+  const url = await createDatabase();
+  await connection.query(ORIGINAL_TABLE);
+  await connection.batch("INSERT INTO tasks (name, scheduled_time, recurrence) VALUES (?, ?, ?)", [
+    ...rows.map((row) => [...row]),
+  ]);
+  return url;
+}
+
+/** The database that the last `create…` made. */
+const originalRows = async (): Promise<OriginalRow[]> =>
+  (await connection.query("SELECT name, scheduled_time, recurrence FROM tasks ORDER BY id")).map(
+    (row: { name: string; scheduled_time: string; recurrence: Recurrence | null }) =>
+      [row.name, row.scheduled_time.replace(/\.000$/, ""), row.recurrence] as const,
+  );
+const migratedRows = (): Promise<MigratedRow[]> =>
+  connection.query(`SELECT id, name, scheduled_time AS scheduledTime, recurrence, state, next_run_time AS nextRunTime
+    FROM tasks ORDER BY id`);
+const steps = async (): Promise<string[]> =>
+  (await connection.query("SELECT name FROM schema_migrations ORDER BY name")).map(
+    ({ name }: { name: string }) => name,
+  );
+const columns = async (): Promise<string[]> =>
+  (await connection.query("SHOW COLUMNS FROM tasks")).map((row: Record<string, string>) =>
+    [row["Field"], row["Type"], row["Null"], row["Key"], row["Extra"]].join(" "),
+  );
+
+const utcMs = (text: string) => Date.parse(`${text.replace(" ", "T")}Z`);
+const utcText = (timeMs: number) => new Date(timeMs).toISOString().slice(0, 19).replace("T", " ");
+
+/** What a row is to become: what was due by now is not caught up. */
+function expectedOf([, scheduledTime, recurrence]: OriginalRow, nowMs: number) {
+  const schedule = { scheduledTimeMs: utcMs(scheduledTime), recurrence: recurrence ?? "ONCE", timeZone: "UTC" };
+  const nextMs = nextOccurrenceMs(schedule, nowMs);
+  return { state: nextMs === undefined ? "COMPLETED" : "ACTIVE", nextMs };
+}
+
+function expectMigrated(rows: readonly MigratedRow[], originals: readonly OriginalRow[], nowMs: number): void {
+  expect(rows.map(({ name, scheduledTime, recurrence }) => [name, scheduledTime, recurrence])).toEqual(
+    originals.map(([name, scheduledTime, recurrence]) => [name, `${scheduledTime}.000`, recurrence]),
+  );
+  const became = rows.map(({ name, state, nextRunTime }) => {
+    return { name, state, nextMs: nextRunTime === null ? undefined : utcMs(nextRunTime) };
+  });
+  expect(became).toEqual(originals.map((row) => ({ name: row[0], ...expectedOf(row, nowMs) })));
+}
+
+describe("a database that the original made", () => {
+  it("goes on: no row is lost, and the past is not caught up, though two migrate at once", async () => {
+    const originals: OriginalRow[] = [
+      ...ORIGINAL_ROWS,
+      ["Café à la crème, once", "2024-01-31 10:00:00", null],
+      ["monthly from the 31st", "2024-01-31 10:00:00", "MONTHLY"],
+      ["still to come", utcText(Date.now() + 300 * DAY_MS), "QUARTERLY"],
+    ];
+    const url = await createOriginal(originals);
+    const outputs = await Promise.all([migrate(url), migrate(url)]);
+    expect(outputs.sort()).toEqual(["nothing to do\n", STEPS.map((step) => `up ${step}\n`).join("")]);
+    expectMigrated(await migratedRows(), originals, Date.now());
+    expect(await steps()).toEqual(STEPS);
+    const ids = (await migratedRows()).map(({ id }) => id);
+    expect(ids).toEqual(originals.map((_, index) => index + 1));
+  }, 60_000);
+
+  it("is served by a pair, which runs nothing of the past, and what is due in its time", async () => {
+    const dueMs = Math.ceil(Date.now() / 1_000) * 1_000 + 5_000;
+    const url = await createOriginal([...ORIGINAL_ROWS, ["Soon due", utcText(dueMs), "DAILY"]]);
+    const api = await startApi({ databaseUrl: url });
+    const scheduler = await startScheduler({ apiAddress: api.grpcAddress });
+    await Promise.all([api.ready(), scheduler.ready()]);
+    const client = createTaskClient(api.grpcAddress);
+    try {
+      const { id } = await client.create({ name: "the last to run", scheduledTimeMs: dueMs + 300 });
+      const soon = (await client.list()).find(({ name }) => name === "Soon due");
+      const runs = await eventually(
+        "both have run",
+        async () => {
+          const found = await client.runs();
+          return found.length >= 2 && found.every(({ state }) => state === "SUCCEEDED") && found;
+        },
+        30_000,
+      );
+      expect(runs).toMatchObject([
+        { taskId: soon!.id, scheduledTimeMs: dueMs, trigger: "SCHEDULE" },
+        { taskId: id, scheduledTimeMs: dueMs + 300 },
+      ]);
+      expect(await client.get(soon!.id)).toMatchObject({ state: "ACTIVE", nextRunTimeMs: dueMs + DAY_MS });
+      const once = (await client.list()).filter(({ name }) => name === "Attend coding webinar");
+      expect(once).toMatchObject([{ state: "COMPLETED", runCount: 0, nextRunTimeMs: undefined }]);
+    } finally {
+      client.close();
+      await scheduler.stop();
+      await api.stop();
+    }
+  }, 60_000);
+
+  it("goes back to the original's four columns step by step, and up again", async () => {
+    const url = await createOriginal(ORIGINAL_ROWS);
+    const before = await columns();
+    await migrate(url);
+    for (const step of [...STEPS].reverse()) expect(await migrate(url, "down")).toBe(`down ${step}\n`);
+    expect(await migrate(url, "down")).toBe("nothing to do\n");
+    expect(await columns()).toEqual(before);
+    expect(await originalRows()).toEqual(ORIGINAL_ROWS);
+    const tables = await connection.query("SHOW TABLES");
+    expect(tables.map((row: Record<string, string>) => Object.values(row)[0]).sort()).toEqual([
+      "schema_migrations",
+      "tasks",
+    ]);
+    for (let round = 0; round < 2; round += 1) await migrate(url);
+    expectMigrated(await migratedRows(), ORIGINAL_ROWS, Date.now());
+  }, 60_000);
+});
+
+it("two migrate an empty database at once", async () => {
+  const url = await createDatabase();
+  await Promise.all([migrate(url), migrate(url), migrate(url)]);
+  expect(await steps()).toEqual(STEPS);
+  expect(await migratedRows()).toEqual([]);
+  const [{ collation }] = await connection.query(
+    `SELECT COLLATION_NAME AS collation FROM information_schema.COLUMNS
+       WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = 'tasks' AND COLUMN_NAME = 'name'`,
+  );
+  expect(collation).toBe("utf8mb4_nopad_bin");
+}, 60_000);
+
+describe("the next occurrence after the migration is the domain's, for every recurrence and month's end", () => {
+  /** An account whose sessions begin at an instant: `init_connect` is run for those without SUPER alone. */
+  async function withTime<T>(url: string, now: string, work: (url: string) => Promise<T>): Promise<T> {
+    const past = new URL(url);
+    past.username = "past";
+    past.password = "past";
+    await connection.query("CREATE OR REPLACE USER 'past'@'127.0.0.1' IDENTIFIED BY 'past'");
+    await connection.query(`GRANT ALL PRIVILEGES ON \`${past.pathname.slice(1)}\`.* TO 'past'@'127.0.0.1'`);
+    await connection.query(`SET GLOBAL init_connect = 'SET timestamp = ${Date.parse(now) / 1_000}'`);
+    try {
+      return await work(past.href);
+    } finally {
+      await connection.query("SET GLOBAL init_connect = ''");
+    }
+  }
+
+  /** The ends and the beginnings of months over five years up to now and one beyond it, at several times of the day. */
+  function rowsAround(nowMs: number): OriginalRow[] {
+    const rows: OriginalRow[] = [];
+    const { year, month } = { year: new Date(nowMs).getUTCFullYear(), month: new Date(nowMs).getUTCMonth() };
+    for (const recurrence of RECURRENCES) {
+      for (let back = -2; back <= 50; back += back < 14 ? 1 : 12) {
+        for (const day of [-2, -1, 0, 1, 2, 15]) {
+          for (const time of [0, 10 * 3_600_000, DAY_MS - 1_000]) {
+            const timeMs = Date.UTC(year, month - back, day) + time;
+            rows.push([`${recurrence} ${timeMs}`, utcText(timeMs), recurrence]);
+          }
+        }
+      }
+    }
+    return [...new Map(rows.map((row) => [row[0], row])).values()];
+  }
+
+  it.each([
+    "2024-02-29T10:00:00Z",
+    "2025-02-28T23:59:59.500Z",
+    "2025-03-01T00:00:00Z",
+    "2025-04-30T12:00:00.001Z",
+    "2024-12-31T09:59:59.999Z",
+    "2026-01-31T10:00:00Z",
+  ])(
+    "at %s",
+    async (now) => {
+      const originals = rowsAround(Date.parse(now));
+      const url = await createOriginal(originals);
+      await withTime(url, now, (past) => migrate(past));
+      expectMigrated(await migratedRows(), originals, Date.parse(now));
+    },
+    60_000,
+  );
+});
+
+it("goes on at the next start when it was killed in the middle", async () => {
+  const originals: OriginalRow[] = Array.from({ length: 10_000 }, (_, index) => [
+    `task ${index}`,
+    utcText(Date.UTC(2020 + (index % 6), index % 12, 1 + (index % 31)) + 36_000_000),
+    RECURRENCES[index % RECURRENCES.length]!,
+  ]);
+  const url = await createOriginal(originals);
+  const killedAt: string[] = [];
+  for (const statement of [
+    "ALTER TABLE tasks",
+    "UPDATE tasks",
+    "UPDATE tasks",
+    "CREATE TABLE IF NOT EXISTS executions",
+  ]) {
+    const migrator = startMigrator(url);
+    const watched = await createConnection(server.url);
+    const sees = async () => {
+      const found = await watched.query(
+        "SELECT 1 FROM information_schema.PROCESSLIST WHERE DB = DATABASE() AND LTRIM(INFO) LIKE ?",
+        [`${statement}%`],
+      );
+      return found.length > 0;
+    };
+    await watched.query(`USE ${new URL(url).pathname.slice(1)}`);
+    while (migrator.isRunning()) {
+      if (!(await sees())) continue;
+      migrator.kill();
+      killedAt.push(statement);
+      break;
+    }
+    await watched.end();
+    await migrator.ended;
+  }
+  process.stderr.write(`migrations: killed at ${killedAt.join(", ")}\n`);
+  expect(killedAt).toEqual(expect.arrayContaining(["ALTER TABLE tasks", "UPDATE tasks"]));
+  await migrate(url);
+  expect(await steps()).toEqual(STEPS);
+  expectMigrated(await migratedRows(), originals, Date.now());
+}, 120_000);
