@@ -88,21 +88,34 @@ function whenNpmDies(stop) {
   timer.unref();
 }
 
+/** All at once: a second `npm start` finds every port of the first one taken. */
 async function checkPorts({ host, ports }, signal) {
-  for (const [variable, port] of Object.entries(ports)) {
-    let fault;
-    const isFree = async () => {
-      fault = await portFault(port, host);
-      return !fault || fault !== "EADDRINUSE";
-    };
-    await waitFor(isFree, { timeoutMs: portsTimeoutMs, intervalMs: 200, signal });
-    if (fault) throw new Fault(portMessage(host, port, variable, fault));
-  }
+  const entries = Object.entries(ports);
+  const faults = await Promise.all(entries.map(([, port]) => lastingPortFault(port, host, signal)));
+  const messages = entries.flatMap(([variable, port], index) => {
+    const fault = faults[index];
+    return fault ? [portMessage(host, port, variable, fault)] : [];
+  });
+  if (messages.length === 0) return;
+  const taken = entries.filter((_, index) => faults[index] === "EADDRINUSE");
+  const others = taken.map(([variable, port]) => `${variable}=${port + 1000}`).join(" ");
+  const advice = others && `End what listens there (another npm start?), or choose others: ${others} npm start`;
+  throw new Fault([...messages, ...(advice ? [advice] : [])].join("\n"));
+}
+
+/** A port of processes that have just ended is free in a moment. */
+async function lastingPortFault(port, host, signal) {
+  let fault;
+  const isSettled = async () => {
+    fault = await portFault(port, host);
+    return fault !== "EADDRINUSE";
+  };
+  await waitFor(isSettled, { timeoutMs: portsTimeoutMs, intervalMs: 200, signal });
+  return fault;
 }
 
 function portMessage(host, port, variable, fault) {
-  if (fault === "EADDRINUSE")
-    return `Port ${port} on ${host} is taken (${variable}). End what listens there, or choose another: ${variable}=${port + 1000} npm start`;
+  if (fault === "EADDRINUSE") return `Port ${port} on ${host} is taken (${variable}).`;
   return `Port ${port} on ${host} cannot be bound: ${fault} (${variable}, HOST).`;
 }
 

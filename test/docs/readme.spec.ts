@@ -129,4 +129,22 @@ describe("README.md", () => {
       });
     }
   });
+
+  describe("The other calls", () => {
+    for (const block of inSection("The other calls")) {
+      itWorks(block, async () => {
+        const { code, output } = await run(block);
+        expect({ code, output }).toMatchObject({ code: 0 });
+        expect(output).not.toContain('"code":');
+        for (const part of [
+          '"description":"monthly"',
+          '"pauseReason":"holiday"',
+          "EXECUTION_TRIGGER_MANUAL",
+          "2040-02-29T09:00:00+01:00",
+        ]) {
+          expect(output).toContain(part);
+        }
+      });
+    }
+  });
 });

@@ -118,6 +118,14 @@ describe("origins", () => {
     expect(await raw("DELETE", "/api/tasks/5", { "sec-fetch-site": "same-origin" })).toBe(501);
     expect(await raw("GET", "/api/tasks/5", { "sec-fetch-site": "cross-site" })).toBe(200);
   });
+
+  it("refuses the same of an origin of another host, where the browser does not say what it is", async () => {
+    expect(await raw("DELETE", "/api/tasks/5", { origin: "http://elsewhere.example" })).toBe(403);
+    expect(await raw("DELETE", "/api/tasks/5", { origin: "null" })).toBe(403);
+    expect(await raw("DELETE", "/api/tasks/5", { origin })).toBe(501);
+    expect(await raw("DELETE", "/api/tasks/5", { origin: "http://here.example", host: "here.example" })).toBe(501);
+    expect(await raw("GET", "/api/tasks/5", { origin: "http://elsewhere.example" })).toBe(200);
+  });
 });
 
 describe("probes and pages", () => {

@@ -1,7 +1,12 @@
-/** Loading takes a moment, in which nobody else listens: a signal then ends the process as it does later, with 0. */
-const signals = ["SIGTERM", "SIGINT"] as const;
-const end = (): never => process.exit(0);
-for (const signal of signals) process.on(signal, end);
+/**
+ * Loading takes a moment, in which nobody else listens: a signal then ends the process as it does later, with 0. The
+ * listener stays: taken away, it would take along a signal that has arrived and was not delivered yet.
+ */
+let isLoaded = false;
+const end = (): void => {
+  if (!isLoaded) process.exit(0);
+};
+for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, end);
 const { run } = await import("./run.js");
-for (const signal of signals) process.off(signal, end);
+isLoaded = true;
 await run();

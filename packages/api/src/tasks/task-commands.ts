@@ -63,7 +63,8 @@ export function decideDelete(current: TaskRow, view: WriteView, stage: Stage): v
 /** A claim that is withdrawn gives its occurrence back to the cursor: it counts as missed if the pause outlasts it. */
 export function decidePause(current: TaskRow, reason: string, view: WriteView, stage: Stage): TaskRow {
   if (current.state === "COMPLETED") throw completed(current.id);
-  if (current.state === "PAUSED" && current.pauseReason === reason) return current;
+  // Sent again, or without a reason, it says nothing new.
+  if (current.state === "PAUSED" && (reason === "" || current.pauseReason === reason)) return current;
   const returned = withdrawClaims(current.id, "the task was paused", view, stage);
   const next: TaskRow = {
     ...stamp(current, view.nowMs),

@@ -14,8 +14,8 @@ const preflightHeaders = {
 const exposedHeaders = [...cors.exposedHeaders, "Retry-After"].join(", ");
 
 /**
- * CORS for a list of origins. Every other origin gets no header, so its scripts cannot read an answer; and what a browser
- * itself calls a cross-site request is refused when it would change something, for a form needs no permission to be sent.
+ * CORS for a list of origins. Every other origin gets no header, so its scripts cannot read an answer; and what comes
+ * from another site is refused when it would change something, for a form needs no permission to be sent.
  *
  * @returns whether the request has been answered
  */
@@ -37,12 +37,19 @@ export function createCrossOrigin(
       send(response, { status: 204 });
       return true;
     }
-    const site = request.headers["sec-fetch-site"];
-    if (site !== "cross-site" && site !== "same-site") return false;
-    if (safeMethods.has(request.method ?? "")) return false;
+    if (safeMethods.has(request.method ?? "") || !isForeign(request)) return false;
     send(response, jsonAnswer(403, { detail: "This origin may not call the API; see CORS_ORIGINS" }));
     return true;
   };
+}
+
+/** By the browser's own word, which it gives to trustworthy addresses alone; else by an `Origin` of another host. */
+function isForeign({ headers }: IncomingMessage): boolean {
+  const site = headers["sec-fetch-site"];
+  if (site !== undefined) return site === "cross-site" || site === "same-site";
+  const { origin, host } = headers;
+  if (origin === undefined) return false;
+  return !URL.canParse(origin) || new URL(origin).host !== host?.toLowerCase();
 }
 
 function isPreflight(request: IncomingMessage): boolean {
