@@ -1,3 +1,4 @@
 DROP TABLE IF EXISTS requests;
+DROP TABLE IF EXISTS change_flushes;
 DROP TABLE IF EXISTS changes;
 DROP TABLE IF EXISTS change_counter;

@@ -19,6 +19,14 @@ CREATE TABLE IF NOT EXISTS changes (
   KEY changes_time (commit_time)
 ) ENGINE=InnoDB DEFAULT CHARSET=ascii COLLATE=ascii_bin;
 
+-- A commit on this row pushes all commits before it to the disk.
+CREATE TABLE IF NOT EXISTS change_flushes (
+  id TINYINT UNSIGNED PRIMARY KEY,
+  n BIGINT UNSIGNED NOT NULL
+) ENGINE=InnoDB DEFAULT CHARSET=ascii COLLATE=ascii_bin;
+
+INSERT IGNORE INTO change_flushes VALUES (1, 0);
+
 -- First answers, for requests that are sent again.
 CREATE TABLE IF NOT EXISTS requests (
   request_id CHAR(36) PRIMARY KEY,

@@ -3,7 +3,7 @@ import type { ChangeLog } from "./changes/change-log.js";
 import type { Database } from "./database/database.js";
 import { type DatabaseClock, keepMeasuring } from "./database/database-clock.js";
 import { isUnavailable } from "./database/database-error.js";
-import { migrate } from "./database/migrations.js";
+import { hasPending, migrate } from "./database/migrations.js";
 import type { WriteGroup } from "./database/write-group.js";
 import type { Fleet } from "./fleet/fleet.js";
 import { migrationsFolder } from "./migrations-folder.js";
@@ -55,6 +55,8 @@ export function createBackend(parts: BackendParts): Backend {
     if (parts.migrateOnStart) {
       const steps = await migrate(parts.databaseUrl, migrationsFolder, "up");
       if (steps.length > 0) logger.info({ steps }, "the schema was migrated");
+    } else if (await hasPending(parts.databaseUrl, migrationsFolder)) {
+      throw new Error("the schema is not the newest, and MIGRATE_ON_START is false: run `npm run migrate`");
     }
     await warnOfLooseFlushing();
     for (let count = 0; count < FIRST_MEASUREMENTS; count += 1) await clock.measure();

@@ -3,7 +3,7 @@ import { ServiceError } from "@taskscheduler/domain";
 import type { Logger, Part } from "@taskscheduler/runtime";
 import type { Database, SqlConnection } from "../database/database.js";
 import type { ChangeEvent, ChangeSegment } from "./change-event.js";
-import { type LogPosition, readLogSequence, readPosition, readSegments } from "./change-store.js";
+import { flushVisible, type LogPosition, readPosition, readSegments } from "./change-store.js";
 
 /** How often other processes' commits are looked for. Our own are known at once. */
 const POLL_MS = 20;
@@ -12,8 +12,6 @@ const READ_SEGMENTS = 64;
 const RECENT_EVENTS = 20_000;
 /** What a reader that fell behind holds in memory at a time. */
 const CATCH_UP_SEGMENTS = 8;
-const FLUSH_POLL_MS = 2;
-const FLUSH_WAIT_MS = 5_000;
 const RETRY_MS = 200;
 /** How often it is made sure that nothing was purged before it was read. */
 const PURGE_LOOK_MS = 1_000;
@@ -25,7 +23,7 @@ const LIVE_MS = 2_000;
  *
  * Only what is flushed is told: InnoDB shows a commit before it is on disk, and a revision that a crash takes back is
  * given to another write. A commit of ours that was acknowledged vouches for all revisions up to its own, as revisions
- * are in the order of commits and so of the redo log; for others' we look at how far the redo log has been flushed.
+ * are in the order of commits and so of the redo log; others' are pushed to the disk where they are not there yet.
  */
 export interface ChangeLog extends Part {
   /** The newest revision that readers may see; 0 before the first was read. */
@@ -107,7 +105,7 @@ export function createChangeLog(database: Database, logger: Logger): ChangeLog {
       await leapOverPurged(connection);
       return false;
     }
-    if (last.revision > vouched) await flushed(connection, stopping.signal);
+    if (last.revision > vouched) await flushVisible(connection);
     advance(run);
     advanceByOffered();
     return segments.length === READ_SEGMENTS;
@@ -125,13 +123,13 @@ export function createChangeLog(database: Database, logger: Logger): ChangeLog {
     stuckAt = hasMore ? head() : undefined;
     if (!isStuck) return;
     logger.warn({ revision: head() }, "changes were purged before this process could read them; its watches end");
-    position = await readFlushedPosition(connection, stopping.signal);
+    position = await readFlushedPosition(connection);
     recent = [];
     wakeWaiters();
   }
 
   async function followOn(connection: SqlConnection): Promise<void> {
-    position ??= await readFlushedPosition(connection, stopping.signal);
+    position ??= await readFlushedPosition(connection);
     while (!stopping.signal.aborted) {
       while (await readTable(connection));
       await new Promise<void>((resolve) => {
@@ -238,18 +236,8 @@ function contiguous(segments: readonly ChangeSegment[], afterRevision: number): 
   return run;
 }
 
-/** Waits until all that is visible now is on disk. */
-async function flushed(connection: SqlConnection, signal: AbortSignal): Promise<void> {
-  const { current } = await readLogSequence(connection);
-  const deadline = performance.now() + FLUSH_WAIT_MS;
-  while ((await readLogSequence(connection)).flushed < current) {
-    if (performance.now() > deadline) throw new Error("the redo log has not been flushed for seconds");
-    await wait(FLUSH_POLL_MS, undefined, { signal });
-  }
-}
-
-async function readFlushedPosition(connection: SqlConnection, signal: AbortSignal): Promise<LogPosition> {
+async function readFlushedPosition(connection: SqlConnection): Promise<LogPosition> {
   const position = await readPosition(connection);
-  await flushed(connection, signal);
+  await flushVisible(connection);
   return position;
 }

@@ -1,4 +1,5 @@
 import { fieldError } from "@taskscheduler/domain";
+import { databaseUnavailable } from "../database/database-error.js";
 import { type ChangeLog, expired } from "./change-log.js";
 
 const FORM = /^([0-9a-f]{16})-(0|[1-9][0-9]{0,15})$/;
@@ -20,11 +21,13 @@ export async function readResumeToken(log: ChangeLog, token: string, signal: Abo
     throw fieldError("resume_token", "must be a resume_token of an earlier event, or empty", "INVALID_RESUME_TOKEN");
   }
   const revision = Number(match[2]);
+  // What this process cannot read yet has not expired: the caller keeps its place.
+  if (log.epoch() === "") throw databaseUnavailable();
   if (match[1] !== log.epoch()) throw expired();
   const deadline = performance.now() + AHEAD_WAIT_MS;
   while (log.head() < revision) {
     const leftMs = deadline - performance.now();
-    if (leftMs <= 0) throw expired();
+    if (leftMs <= 0) throw log.isLive() ? expired() : databaseUnavailable();
     await log.beyond(revision - 1, leftMs, signal);
   }
   return revision;

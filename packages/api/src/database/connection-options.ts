@@ -27,6 +27,8 @@ export function connectionOptions(url: string) {
       time_zone: "+00:00",
       sql_mode: "STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION,ERROR_FOR_DIVISION_BY_ZERO",
       innodb_lock_wait_timeout: 5,
+      // A process that freezes inside a transaction must not hold the counter's lock, which all writers share.
+      idle_transaction_timeout: 3,
     },
   } satisfies ConnectionConfig;
 }

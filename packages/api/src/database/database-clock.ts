@@ -1,5 +1,5 @@
 import { setTimeout as wait } from "node:timers/promises";
-import type { Database, SqlConnection } from "./database.js";
+import type { Database } from "./database.js";
 
 /** Epoch milliseconds by the database's clock: the one that all processes agree on. */
 export interface Clock {
@@ -14,30 +14,47 @@ export interface DatabaseClock extends Clock {
   measure(): Promise<void>;
 }
 
+/** The database's clock against `performance.now()`, which nobody can set. */
 interface Sample {
   readonly offsetMs: number;
   readonly roundTripMs: number;
 }
 
 const SAMPLES = 16;
-/** A difference that the reading itself could have made is none: on one machine both clocks are the same. */
 const READING_ERROR_MS = 1;
 
-export function createDatabaseClock(database: Database): DatabaseClock {
-  const samples: Sample[] = [];
-  let offsetMs = 0;
+export function createDatabaseClock(database: Database, readSample = readFrom(database)): DatabaseClock {
+  let samples: Sample[] = [];
+  let best: Sample | undefined;
 
-  const preciseNowMs = () => wallNowMs() + offsetMs;
-
-  async function measure(): Promise<void> {
-    const sample = await database.withConnection(readSample);
-    samples.push(sample);
-    if (samples.length > SAMPLES) samples.shift();
-    const best = samples.reduce((a, b) => (b.roundTripMs < a.roundTripMs ? b : a));
-    offsetMs = Math.abs(best.offsetMs) <= best.roundTripMs / 2 + READING_ERROR_MS ? 0 : best.offsetMs;
+  /** The database's clock less this machine's. A difference that the reading itself could have made is none. */
+  function offsetMs(): number {
+    if (best === undefined) return 0;
+    const differenceMs = performance.now() + best.offsetMs - wallNowMs();
+    return Math.abs(differenceMs) <= errorOf(best) ? 0 : differenceMs;
   }
 
-  return { nowMs: () => Math.floor(preciseNowMs()), preciseNowMs, offsetMs: () => offsetMs, measure };
+  const preciseNowMs = () => offsetMs() + wallNowMs();
+
+  async function measure(): Promise<void> {
+    const sample = await readSample();
+    // One of the clocks was set, or the machine slept: what was measured before says nothing any more.
+    if (best !== undefined && Math.abs(sample.offsetMs - best.offsetMs) > errorOf(sample) + errorOf(best)) samples = [];
+    samples.push(sample);
+    if (samples.length > SAMPLES) samples.shift();
+    best = samples.reduce((a, b) => (b.roundTripMs < a.roundTripMs ? b : a));
+  }
+
+  return {
+    nowMs: () => Math.floor(preciseNowMs()),
+    preciseNowMs,
+    offsetMs,
+    measure,
+  };
+}
+
+function errorOf(sample: Sample): number {
+  return sample.roundTripMs / 2 + READING_ERROR_MS;
 }
 
 /**
@@ -50,12 +67,14 @@ function wallNowMs(): number {
   return fineMs >= wallMs && fineMs < wallMs + 1 ? fineMs : wallMs;
 }
 
-async function readSample(connection: SqlConnection): Promise<Sample> {
-  const sentMs = Date.now();
-  const start = performance.now();
-  const rows: { n: string }[] = await connection.query("SELECT UNIX_TIMESTAMP(NOW(6)) * 1000 AS n");
-  const roundTripMs = performance.now() - start;
-  return { offsetMs: Number(rows[0]?.n) - (sentMs + roundTripMs / 2), roundTripMs };
+function readFrom(database: Database): () => Promise<Sample> {
+  return () =>
+    database.withConnection(async (connection) => {
+      const sentMs = performance.now();
+      const rows: { n: string }[] = await connection.query("SELECT UNIX_TIMESTAMP(NOW(6)) * 1000 AS n");
+      const roundTripMs = performance.now() - sentMs;
+      return { offsetMs: Number(rows[0]?.n) - (sentMs + roundTripMs / 2), roundTripMs };
+    });
 }
 
 /** Keeps the clock measured until the signal; a database that is away leaves it as it was. */

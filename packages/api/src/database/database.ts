@@ -41,9 +41,9 @@ export interface DatabaseOptions {
 const POOL_SIZE = 12;
 const ACQUIRE_TIMEOUT_MS = 3_000;
 /** A database that hangs, rather than dies, is given up after this: no statement of ours takes as long. */
-const SILENCE_MS = 15_000;
+const SILENCE_MS = 8_000;
 /** The pool closes idle connections before the silence would. */
-const IDLE_MS = 10_000;
+const IDLE_MS = 5_000;
 
 /** Opens no connection yet. */
 export function createDatabase({ url, poolSize = POOL_SIZE }: DatabaseOptions): Database {

@@ -28,6 +28,16 @@ export async function migrate(url: string, folder: string, direction: "up" | "do
   }
 }
 
+/** Whether a step has not been taken yet. */
+export async function hasPending(url: string, folder: string): Promise<boolean> {
+  const connection = await createConnection(connectionOptions(url));
+  try {
+    return (await (await createUmzug(connection, folder)).pending()).length > 0;
+  } finally {
+    await connection.end().catch(() => connection.destroy());
+  }
+}
+
 async function lock(connection: SqlConnection): Promise<void> {
   const sql = "SELECT GET_LOCK(CONCAT('taskscheduler.migrate.', DATABASE()), ?) AS granted";
   const rows: { granted: number | null }[] = await connection.query(sql, [LOCK_WAIT_SECONDS]);

@@ -43,7 +43,7 @@ export function createRetention(
     while (!stopping.signal.aborted) {
       for (const rule of rules) {
         await purge(rule).catch((error: unknown) =>
-          logger.debug({ err: error, rule: rule.name }, "a purge failed; later"),
+          logger.warn({ err: error, rule: rule.name }, "a purge failed; later"),
         );
       }
       await sleep(pauseMs, stopping.signal).catch(() => undefined);

@@ -92,7 +92,8 @@ export function createWriteGroup({ database, clock, logger, onCommit, onGroup }:
 
   async function commitGroup(group: readonly Entry[]): Promise<void> {
     try {
-      const outcomes = await runAgainUntilCommitted(group.map((entry) => entry.command));
+      const { outcomes, segments } = await runAgainUntilCommitted(group.map((entry) => entry.command));
+      onCommit(segments);
       onGroup(group.length);
       for (const [index, entry] of group.entries()) settle(entry, outcomes[index]);
     } catch (error) {
@@ -107,14 +108,10 @@ export function createWriteGroup({ database, clock, logger, onCommit, onGroup }:
     }
   }
 
-  async function runAgainUntilCommitted(commands: readonly AnyCommand[]): Promise<CommandOutcome[]> {
+  async function runAgainUntilCommitted(commands: readonly AnyCommand[]): ReturnType<typeof runGroup> {
     for (let attempt = 1; ; attempt += 1) {
       try {
-        const { outcomes, segments } = await database.withConnection((connection) =>
-          runGroup(connection, commands, clock.nowMs()),
-        );
-        onCommit(segments);
-        return outcomes;
+        return await database.withConnection((connection) => runGroup(connection, commands, clock.nowMs()));
       } catch (error) {
         // A duplicate key is another process's write between our look and ours: the next look sees it.
         if (attempt === ATTEMPTS || !(isTransient(error) || isDuplicateKey(error))) throw error;

@@ -8,10 +8,13 @@ import { claimCommand } from "./claim-command.js";
 
 const RULES = { missedAfterMs: 5_000, catchUpWindowMs: DAY_MS };
 
+const defects: unknown[] = [];
+const onDefect = (error: unknown) => void defects.push(error);
+
 function claim(view: WriteView, options: { timeMs?: number; recorded?: boolean; incarnation?: number } = {}) {
   const { timeMs = NOW_MS, recorded = false, incarnation = 1 } = options;
   const occurrences = [{ taskId: 7, scheduledTimeMs: BigInt(timeMs), recorded }];
-  const command = claimCommand(create(ClaimExecutionsRequestSchema, { incarnation, occurrences }), RULES);
+  const command = claimCommand(create(ClaimExecutionsRequestSchema, { incarnation, occurrences }), RULES, onDefect);
   const stage = new WriteStage();
   const answer: ClaimExecutionsResponse = command.decide(view, stage)({ created: (row) => row });
   const needed = command.executionsNeeded?.(view) ?? [];
@@ -71,6 +74,17 @@ describe("a task's own next occurrence", () => {
       expect.objectContaining({ reason: "INCARNATION_ENDED" }),
     );
   });
+});
+
+test("an occurrence that cannot be judged holds up none of the others", () => {
+  const tasks = [taskRow({ timeZone: "Mars/Olympus" }), taskRow({ id: 8, name: "eight" })];
+  const occurrences = [7, 8].map((taskId) => ({ taskId, scheduledTimeMs: BigInt(NOW_MS), recorded: false }));
+  const request = create(ClaimExecutionsRequestSchema, { incarnation: 1, occurrences });
+  const command = claimCommand(request, RULES, onDefect);
+  expect(command.executionsNeeded?.(viewOf(tasks))).toContainEqual({ taskId: 8, scheduledTimeMs: NOW_MS });
+  const { results } = command.decide(viewOf(tasks), new WriteStage())({ created: (row) => row });
+  expect(results.map((result) => result.grant?.taskId)).toEqual([undefined, 8]);
+  expect(defects.length).toBeGreaterThan(0);
 });
 
 describe("what was missed", () => {

@@ -36,6 +36,7 @@ interface Occurrence extends ExecutionKey {
 export function claimCommand(
   request: ClaimExecutionsRequest,
   rules: ClaimRules,
+  onDefect: (error: unknown, taskId: number) => void,
 ): WriteCommand<ClaimExecutionsResponse> {
   const occurrences = request.occurrences.map(
     (occurrence): Occurrence => ({
@@ -50,13 +51,21 @@ export function claimCommand(
     weight: occurrences.length,
     validateOnly: false,
     needs: { taskIds, incarnations: true },
-    executionsNeeded: (view) => occurrences.flatMap((occurrence) => keysOf(occurrence, view, rules)),
+    executionsNeeded: (view) => occurrences.flatMap((occurrence) => keysOf(occurrence, view, rules, onDefect)),
     decide(view, stage) {
       const schedulerId = view.incarnations.get(request.incarnation);
       if (schedulerId === undefined) throw incarnationEnded(request.incarnation);
       const claimant = { incarnation: request.incarnation, schedulerId };
       const tasks = new Map(view.tasks);
-      const results = occurrences.map((occurrence) => claim(occurrence, claimant, rules, view, tasks, stage));
+      const results = occurrences.map((occurrence) => {
+        try {
+          return claim(occurrence, claimant, rules, view, tasks, stage);
+        } catch (error) {
+          // One that cannot be judged must not hold up those that are due with it.
+          onDefect(error, occurrence.taskId);
+          return create(ClaimResultSchema);
+        }
+      });
       return () => create(ClaimExecutionsResponseSchema, { results });
     },
   };
@@ -90,9 +99,19 @@ function settlementOf(
   });
 }
 
-function keysOf(occurrence: Occurrence, view: WriteView, rules: ClaimRules): ExecutionKey[] {
+function keysOf(
+  occurrence: Occurrence,
+  view: WriteView,
+  rules: ClaimRules,
+  onDefect: (error: unknown, taskId: number) => void,
+): ExecutionKey[] {
   const { taskId } = occurrence;
-  const settlement = settlementOf(occurrence, view.tasks.get(taskId), view.nowMs, rules);
+  let settlement: Settlement | undefined;
+  try {
+    settlement = settlementOf(occurrence, view.tasks.get(taskId), view.nowMs, rules);
+  } catch (error) {
+    onDefect(error, taskId);
+  }
   const times = [occurrence.scheduledTimeMs, settlement?.run?.scheduledTimeMs, settlement?.missed?.firstMs];
   return times.flatMap((scheduledTimeMs) => (scheduledTimeMs === undefined ? [] : [{ taskId, scheduledTimeMs }]));
 }

@@ -32,7 +32,7 @@ export async function beat(
 
 export async function findRegistrations(connection: SqlConnection): Promise<Registration[]> {
   return connection.query(
-    "SELECT incarnation, scheduler_id AS schedulerId, state, beat FROM schedulers WHERE state <> 'ENDED'",
+    "SELECT incarnation, scheduler_id AS schedulerId, state, beat FROM schedulers WHERE state <> 'ENDED' ORDER BY incarnation",
   );
 }
 

@@ -4,17 +4,14 @@ import type { Database } from "../database/database.js";
 import { endRegistration, findRegistrations, type Registration } from "./fleet-store.js";
 
 const MAX_POLL_MS = 500;
-/** Schedulers beat five times a lease, and at least once a second: one that lives is heard within half as much again. */
-const MAX_SUCCESSION_MS = 1_500;
-const SUCCESSION_SHARE = 0.3;
 
 /**
  * The live schedulers as this process judges them. A beat is a counter: who was seen unchanged for the lease, by our own
  * monotonic clock, is dead, and is ended in the database unless it has beaten since. So no two clocks are compared.
  *
- * Where a process starts under its name, that silence need not last as long: who was started again is dead, and its
- * successor has its shards at once; who shares the name by mistake shows itself with its next beat. Until then nobody
- * takes what it holds.
+ * Where a process starts under its name, it was probably started again: its successor has its shards at once. What it
+ * holds nobody takes before its lease is over, for it may live, and share the name by mistake; with its next beat it
+ * gets shards again.
  */
 export interface Fleet extends Part {
   /** Undefined: ended, or not known yet (`refresh` finds out). */
@@ -23,7 +20,7 @@ export interface Fleet extends Part {
   incarnations(): readonly number[];
   /** Reads the registrations now. */
   refresh(): Promise<void>;
-  /** A process starts under the name: who has it by now must show a sign of life soon. */
+  /** A process starts under the name: who has it by now gets nothing new until it beats. */
   expectSuccessor(schedulerId: string): void;
 }
 
@@ -43,8 +40,27 @@ export function createFleet(database: Database, leaseMs: number, logger: Logger)
   let registrations: readonly Registration[] = [];
   let lastPollMs = performance.now();
   let polling: Promise<void> | undefined;
+  let reading: Promise<void> | undefined;
+  let nextReading: Promise<void> | undefined;
 
-  async function refresh(): Promise<void> {
+  /** One at a time: an older reading must not overwrite a newer one. Who comes meanwhile shares the next. */
+  function refresh(): Promise<void> {
+    if (reading === undefined) {
+      reading = read().finally(() => {
+        reading = undefined;
+      });
+      return reading;
+    }
+    nextReading ??= reading
+      .catch(() => undefined)
+      .then(() => {
+        nextReading = undefined;
+        return refresh();
+      });
+    return nextReading;
+  }
+
+  async function read(): Promise<void> {
     const found = await database.read(() => database.withConnection(findRegistrations));
     const nowMs = performance.now();
     // While we could not look, nobody could show us a sign of life either.
@@ -80,12 +96,10 @@ export function createFleet(database: Database, leaseMs: number, logger: Logger)
   }
 
   function expectSuccessor(name: string): void {
-    const successionMs = Math.min(MAX_SUCCESSION_MS, leaseMs * SUCCESSION_SHARE);
     for (const { incarnation, schedulerId } of registrations) {
       const sighting = sightings.get(incarnation);
       if (schedulerId !== name || sighting === undefined) continue;
-      const deadlineMs = Math.min(sighting.deadlineMs, performance.now() + successionMs);
-      sightings.set(incarnation, { ...sighting, deadlineMs, isSucceeded: true });
+      sightings.set(incarnation, { ...sighting, isSucceeded: true });
     }
   }
 

@@ -20,6 +20,8 @@ export interface SchedulerServiceParts extends FeedParts {
 
 export function createSchedulerService(parts: SchedulerServiceParts): ServiceImpl<typeof SchedulerService> {
   const { database, clock, fleet, writes, rules, leaseMs, logger } = parts;
+  const onDefect = (err: unknown, taskId: number): void =>
+    logger.error({ err, taskId }, "an occurrence cannot be judged; it is not run");
   return {
     async register({ schedulerId, processStarted }) {
       await fleet.refresh();
@@ -37,7 +39,7 @@ export function createSchedulerService(parts: SchedulerServiceParts): ServiceImp
       return { ...reconciled, serverTimeMs: clock.preciseNowMs() };
     },
     subscribe: ({ incarnation }, context) => feed(parts, incarnation, context.signal),
-    claimExecutions: (request) => writes.submit(claimCommand(request, rules)),
+    claimExecutions: (request) => writes.submit(claimCommand(request, rules, onDefect)),
     reportExecutions: (request) => writes.submit(reportCommand(request)),
   };
 }

@@ -14,6 +14,7 @@ import type { AssignedIds, WriteCommand } from "../database/write-command.js";
 import { decideCreate } from "./task-commands.js";
 import { readTaskInput, type TaskInput } from "./task-input.js";
 import { taskToProto } from "./task-mapper.js";
+import { weightOf } from "./task-weight.js";
 
 type Judged = { readonly input: TaskInput; readonly path: string } | { readonly error: unknown };
 
@@ -32,12 +33,13 @@ export function batchCreateCommand(
       return { error };
     }
   });
-  const names = judged.flatMap((item) => ("input" in item ? [item.input.name] : []));
+  const inputs = judged.flatMap((item) => ("input" in item ? [item.input] : []));
+  const names = inputs.map((input) => input.name);
   const identity = idempotentRequest(BatchCreateTasksRequestSchema, BatchCreateTasksResponseSchema, request);
   const keys = names.map((name) => `name:${name}`);
   return {
     keys: identity === undefined ? keys : [...keys, `request:${identity.id.toLowerCase()}`],
-    weight: Math.max(1, names.length),
+    weight: weightOf(inputs),
     validateOnly: request.validateOnly,
     needs: { names },
     ...(identity === undefined ? {} : { request: identity }),

@@ -66,7 +66,7 @@ test("an update that changes nothing is no change", () => {
 
 test("a deletion withdraws claims ahead and rows that wait", () => {
   const { stage, rows } = staged();
-  const task = taskRow();
+  const task = taskRow({ nextRunTimeMs: null });
   const waiting = executionRow({ state: "PENDING", trigger: "MANUAL", scheduledTimeMs: NOW_MS - 5 });
   decideDelete(task, viewOf([task], [claimedAhead, waiting]), stage);
   expect(rows().map((row) => row.state)).toEqual(["CANCELLED", "CANCELLED"]);
@@ -78,4 +78,19 @@ test("a manual run takes the first millisecond that is neither in the ledger nor
   const taken = executionRow({ scheduledTimeMs: NOW_MS + 1, state: "SUCCEEDED" });
   const row = decideRun(task, viewOf([task], [taken]), stage);
   expect(row).toMatchObject({ scheduledTimeMs: NOW_MS + 2, trigger: "MANUAL", state: "PENDING" });
+});
+
+test.each(["edit", "deletion"])("an %s leaves a row for what was due and nobody had claimed", (deed) => {
+  const { stage, rows } = staged();
+  const task = taskRow({
+    recurrence: "DAILY",
+    scheduledTimeMs: NOW_MS - 2 * DAY_MS,
+    nextRunTimeMs: NOW_MS - 2 * DAY_MS,
+  });
+  const view = viewOf([task]);
+  if (deed === "edit") decideUpdate(task, { ...task, scheduledTimeMs: NOW_MS + 60_000 }, view, stage);
+  else decideDelete(task, view, stage);
+  expect(rows()).toMatchObject([
+    { state: "MISSED", scheduledTimeMs: NOW_MS - 2 * DAY_MS, missedCount: 3, missedUntilMs: NOW_MS },
+  ]);
 });

@@ -1,7 +1,9 @@
 import {
+  countOccurrences,
   firstCursorMs,
   isOccurrence,
   isUnfinished,
+  latestOccurrenceMs,
   nextOccurrenceMs,
   ServiceError,
   type TaskState,
@@ -40,18 +42,20 @@ export function decideUpdate(current: TaskRow, input: TaskInput, view: WriteView
   const edited: TaskRow = { ...current, ...input };
   if (sameInput(edited, current)) return current;
   const stamped = { ...edited, version: current.version + 1, updateTimeMs: view.nowMs };
-  const next = sameSchedule(edited, current) ? stamped : rearm(stamped, view, stage);
+  const next = sameSchedule(edited, current) ? stamped : rearm(stamped, current, view, stage);
   stage.updateTask(next, current);
   return next;
 }
 
-function rearm(row: TaskRow, view: WriteView, stage: Stage): TaskRow {
+function rearm(row: TaskRow, previous: TaskRow, view: WriteView, stage: Stage): TaskRow {
+  recordDue(previous, "the schedule was changed", view, stage);
   withdrawClaims(row.id, "the schedule was changed", view, stage);
   const state: TaskState = row.state === "COMPLETED" ? "ACTIVE" : row.state;
   return { ...row, state, armedTimeMs: view.nowMs, nextRunTimeMs: cursorOf(row, view.nowMs, "task") };
 }
 
 export function decideDelete(current: TaskRow, view: WriteView, stage: Stage): void {
+  recordDue(current, "the task was deleted", view, stage);
   withdrawClaims(current.id, "the task was deleted", view, stage);
   for (const row of view.unfinishedOf(current.id)) {
     if (row.state !== "PENDING" && row.state !== "RETRYING") continue;
@@ -144,6 +148,31 @@ function withdrawClaims(taskId: number, why: string, view: WriteView, stage: Sta
     .filter((row) => row.state === "CLAIMED" && row.trigger !== "MANUAL" && row.scheduledTimeMs > view.nowMs);
   for (const row of open) stage.saveExecution(withdrawn(row, why, view.nowMs));
   return open.map((row) => row.scheduledTimeMs);
+}
+
+/** What is due, and nobody has claimed, would go without a row when its cursor goes. */
+function recordDue(task: TaskRow, why: string, view: WriteView, stage: Stage): void {
+  const cursorMs = task.nextRunTimeMs;
+  if (task.state !== "ACTIVE" || cursorMs === null || cursorMs > view.nowMs) return;
+  const key = { taskId: task.id, scheduledTimeMs: cursorMs };
+  const existing = view.execution(key);
+  if (isSettled(existing)) return;
+  const schedule = scheduleOf(task);
+  const lastMs = Math.max(cursorMs, latestOccurrenceMs(schedule, view.nowMs) ?? cursorMs);
+  stage.saveExecution({
+    ...newExecution(key, task.name, "SCHEDULE", "MISSED"),
+    fence: (existing?.fence ?? 0) + 1,
+    endTimeMs: view.nowMs,
+    missedCount: 1 + countOccurrences(schedule, cursorMs + 1, lastMs),
+    missedUntilMs: lastMs,
+    error: `nothing had run it when ${why}`,
+  });
+}
+
+/** The row of the occurrence at the cursor, which an edit or a deletion must see. */
+export function cursorKey(task: TaskRow | undefined): ExecutionKey[] {
+  if (task === undefined || task.nextRunTimeMs === null) return [];
+  return [{ taskId: task.id, scheduledTimeMs: task.nextRunTimeMs }];
 }
 
 function withdrawn(row: ExecutionRow, why: string, nowMs: number): ExecutionRow {

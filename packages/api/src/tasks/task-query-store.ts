@@ -26,6 +26,7 @@ const ORDER_ATTRIBUTES: Readonly<Record<OrderField, keyof TaskRow>> = {
 /** As tasks show it: one that is not active keeps its cursor to itself. */
 const SHOWN_NEXT_RUN = literal("IF(state = 'ACTIVE', next_run_time, NULL)");
 const LABEL_KEY = /^[A-Za-z0-9._/-]{1,63}$/;
+const LABEL_VALUE = /^.{0,255}$/su;
 
 export interface TaskPage {
   readonly tasks: TaskRow[];
@@ -146,6 +147,8 @@ function filtersOf(database: Database, request: ListTasksRequest): WhereOptions[
   for (const [key, value] of Object.entries(request.labelFilter)) {
     if (!LABEL_KEY.test(key))
       violations.push({ field: "label_filter", description: "keys are of letters, digits, . _ / -" });
+    else if (!LABEL_VALUE.test(value))
+      violations.push({ field: "label_filter", description: "values are of at most 255 characters" });
     else filters.push(hasLabel(database, key, value));
   }
   if (request.nextRunAfter !== undefined || request.nextRunBefore !== undefined) filters.push({ state: "ACTIVE" });

@@ -28,6 +28,7 @@ import { executionToProto } from "../executions/execution-mapper.js";
 import type { ExecutionKey } from "../executions/execution-row.js";
 import { batchCreateCommand } from "./task-batch.js";
 import {
+  cursorKey,
   decideCreate,
   decideDelete,
   decidePause,
@@ -44,6 +45,7 @@ import { previewSchedule } from "./task-preview.js";
 import type { TaskQueries } from "./task-query-store.js";
 import type { TaskRow } from "./task-row.js";
 import { watchTasks } from "./task-watch.js";
+import { weightOf } from "./task-weight.js";
 
 export interface TaskServiceParts {
   readonly database: Database;
@@ -69,7 +71,7 @@ export function createTaskService(parts: TaskServiceParts): ServiceImpl<typeof T
       const input = readTaskInput(required(request.task));
       const identity = idempotentRequest(CreateTaskRequestSchema, CreateTaskResponseSchema, request);
       return writes.submit({
-        ...commandBase(identity, request.validateOnly, [`name:${input.name}`]),
+        ...commandBase(identity, request.validateOnly, [`name:${input.name}`], weightOf([input])),
         needs: { names: [input.name] },
         decide(view, stage) {
           const row = decideCreate(input, view);
@@ -100,13 +102,18 @@ export function createTaskService(parts: TaskServiceParts): ServiceImpl<typeof T
       const touchesSchedule = maskTouchesSchedule(change, mask);
       const identity = idempotentRequest(UpdateTaskRequestSchema, UpdateTaskResponseSchema, request);
       return writes.submit({
-        ...commandBase(identity, request.validateOnly, [`task:${change.id}`, `name:${change.name}`]),
+        ...commandBase(
+          identity,
+          request.validateOnly,
+          change.name === "" ? [`task:${change.id}`] : [`task:${change.id}`, `name:${change.name}`],
+          weightOf([change]),
+        ),
         needs: {
           taskIds: [change.id],
           names: change.name === "" ? [] : [change.name],
           unfinishedOf: touchesSchedule ? [change.id] : [],
         },
-        executionsNeeded: (view) => lastExecutionKey(view, change.id),
+        executionsNeeded: (view) => [...lastExecutionKey(view, change.id), ...cursorKey(view.tasks.get(change.id))],
         decide(view, stage) {
           const current = taskOf(view, change.id, change.etag);
           const row = decideUpdate(current, readTaskUpdate(change, mask, current), view, stage);
@@ -169,8 +176,9 @@ function commandBase<T>(
   identity: IdempotentRequest<T> | undefined,
   validateOnly: boolean,
   keys: readonly string[],
+  weight = 1,
 ): CommandBase<T> {
-  const base = { weight: 1, validateOnly };
+  const base = { weight, validateOnly };
   return identity === undefined
     ? { ...base, keys }
     : { ...base, keys: [...keys, `request:${identity.id.toLowerCase()}`], request: identity };
@@ -185,7 +193,7 @@ function taskCommand<T>(
   return {
     ...commandBase(identity, validateOnly, [`task:${id}`]),
     needs: { taskIds: [id], unfinishedOf: [id] },
-    executionsNeeded: (view) => lastExecutionKey(view, id),
+    executionsNeeded: (view) => [...lastExecutionKey(view, id), ...cursorKey(view.tasks.get(id))],
   };
 }
 

@@ -1,9 +1,7 @@
-import { Buffer } from "node:buffer";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { createRegistry } from "@bufbuild/protobuf";
 import { Code, ConnectError, type ConnectRouter, createConnectRouter } from "@connectrpc/connect";
-import type { UniversalHandler, UniversalServerResponse } from "@connectrpc/connect/protocol";
-import { errorFromJsonBytes, errorToJsonBytes } from "@connectrpc/connect/protocol-connect";
+import { assertByteStreamRequest, type UniversalHandler } from "@connectrpc/connect/protocol";
 import {
   compressionGzip,
   universalRequestFromNodeRequest,
@@ -11,7 +9,7 @@ import {
 } from "@connectrpc/connect-node";
 import { file_google_rpc_error_details } from "@taskscheduler/proto";
 import type { Logger } from "@taskscheduler/runtime";
-import { connectErrorOf, serviceErrorOf } from "../policies/service-errors.js";
+import { withReason } from "./connect-reasons.js";
 import { jsonAnswer, send } from "./http-answer.js";
 import { type ServedService, specOf } from "./served-service.js";
 
@@ -76,30 +74,32 @@ async function answer(handler: UniversalHandler, request: IncomingMessage, respo
 
 function toUniversalRequest(request: IncomingMessage, response: ServerResponse) {
   try {
-    return universalRequestFromNodeRequest(request, response, undefined, undefined);
+    const universalRequest = universalRequestFromNodeRequest(request, response, undefined, undefined);
+    if (!isPlainJson(request)) return universalRequest;
+    assertByteStreamRequest(universalRequest);
+    return { ...universalRequest, body: inUtf8(universalRequest.body) };
   } catch {
     return undefined;
   }
 }
 
-/**
- * A unary call that Connect refused before any method ran (malformed JSON, too large) has no reason yet: its answer is
- * made anew with one. Answers of gRPC-Web and of streams stay as they are, with the code alone.
- */
-async function withReason(response: UniversalServerResponse): Promise<UniversalServerResponse> {
-  const { header, body } = response;
-  if (response.status < 400 || header?.get("content-type") !== "application/json") return response;
-  if (header.has("content-encoding") || body === undefined) return response;
-  const chunks: Uint8Array[] = [];
-  for await (const chunk of body) chunks.push(chunk);
-  const bytes = Buffer.concat(chunks);
-  const error = errorFromJsonBytes(bytes, undefined, new ConnectError("unreadable", Code.Internal));
-  const known = error.details.length === 0 ? serviceErrorOf(error) : undefined;
-  const shown = known === undefined ? bytes : errorToJsonBytes(connectErrorOf(known), undefined);
-  header.set("content-length", String(shown.byteLength));
-  return { ...response, body: once(shown) };
+function isPlainJson({ headers }: IncomingMessage): boolean {
+  return /^application\/json\b/i.test(headers["content-type"] ?? "") && headers["content-encoding"] === undefined;
 }
 
-async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
-  yield bytes;
+/** Connect reads JSON leniently: bytes that are no UTF-8 would become other characters, and be stored so. */
+async function* inUtf8(body: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  const decoder = new TextDecoder("utf-8", { fatal: true });
+  const check = (chunk?: Uint8Array): void => {
+    try {
+      decoder.decode(chunk, { stream: chunk !== undefined });
+    } catch (cause) {
+      throw new ConnectError("the body is not UTF-8", Code.InvalidArgument, undefined, undefined, cause);
+    }
+  };
+  for await (const chunk of body) {
+    check(chunk);
+    yield chunk;
+  }
+  check();
 }

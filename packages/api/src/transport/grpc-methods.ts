@@ -62,6 +62,9 @@ export function grpcMethodsOf(served: ServedService, host: GrpcCallHost): GrpcMe
   return { definition, handlers };
 }
 
+/** What a stream's reader may be behind. */
+const maxUnsentBytes = 64 * 1024;
+
 function asIs(bytes: Buffer): Buffer {
   return bytes;
 }
@@ -86,13 +89,14 @@ function serverStreamHandler(
 ): handleServerStreamingCall<Buffer, Buffer> {
   return async (call) => {
     const context = new GrpcContext(method, call);
+    const send = pacedSender(call, context.signal);
     host.openStreams.add(context);
     try {
       const stopReason = host.stopReason();
       if (stopReason !== undefined) context.abort(stopReason);
       for await (const message of impl(parse(method.input, call.request), context)) {
         context.sendHeader();
-        if (!call.write(write(method.output, message))) await drained(call, context.signal);
+        await send(write(method.output, message));
       }
       call.end(context.trailer());
     } catch (error) {
@@ -104,23 +108,29 @@ function serverStreamHandler(
   };
 }
 
-/** Resolves when the reader has caught up, and also when it has gone or the stream is to end. */
-function drained(call: ServerWritableStream<Buffer, Buffer>, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted || call.destroyed) {
-      resolve();
-      return;
-    }
-    const done = (): void => {
-      call.off("drain", done);
-      call.off("close", done);
-      signal.removeEventListener("abort", done);
-      resolve();
-    };
-    call.on("drain", done);
-    call.on("close", done);
-    signal.addEventListener("abort", done);
-  });
+/**
+ * Sends messages; each call resolves when the reader is less than `maxUnsentBytes` behind, and also when it has gone or
+ * the stream is to end. The library alone would hold 16 messages of each reader that does not read, whatever their size.
+ */
+function pacedSender(
+  call: ServerWritableStream<Buffer, Buffer>,
+  signal: AbortSignal,
+): (bytes: Buffer) => Promise<void> | undefined {
+  let unsentBytes = 0;
+  let goOn = (): void => undefined;
+  call.on("close", () => goOn());
+  signal.addEventListener("abort", () => goOn());
+  return (bytes) => {
+    unsentBytes += bytes.length;
+    call.write(bytes, () => {
+      unsentBytes -= bytes.length;
+      if (unsentBytes < maxUnsentBytes) goOn();
+    });
+    if (unsentBytes < maxUnsentBytes || signal.aborted || call.destroyed) return undefined;
+    return new Promise((resolve) => {
+      goOn = resolve;
+    });
+  };
 }
 
 function parse<D extends DescMessage>(schema: D, bytes: Buffer): MessageShape<D> {

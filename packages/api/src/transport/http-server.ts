@@ -37,7 +37,18 @@ export interface HttpServer extends Part {
 }
 
 /** Times for a request to arrive; answers may take as long as they like, for streams are answers. */
-const serverOptions = { headersTimeout: 30_000, requestTimeout: 60_000, keepAliveTimeout: 65_000 };
+const serverOptions = {
+  headersTimeout: 15_000,
+  requestTimeout: 60_000,
+  /** How often the two above are looked at: a request has up to this much longer. */
+  connectionsCheckingInterval: 5_000,
+  /** Longer than proxies keep theirs, so that none sends into a connection that closes. */
+  keepAliveTimeout: 65_000,
+  /** All headers of a request together; a larger one is 431. */
+  maxHeaderSize: 16 * 1024,
+};
+/** A client that has its answer, and still sends its request, is cut after this: time to read the answer. */
+const unreadRequestMs = 1_000;
 /** Every open stream listens to the signal that stops them. */
 const noListenerLimit = 0;
 
@@ -62,7 +73,10 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     const path = pathOf(request);
     if (!handlers.some((handler) => handler(request, response, path))) send(response, notFound);
   };
-  const server = createServer(serverOptions, handle);
+  const server = createServer(serverOptions, (request, response) => {
+    response.once("finish", () => cutUnread(request));
+    handle(request, response);
+  });
   let boundPort = port;
   return {
     name: "HTTP server",
@@ -80,4 +94,11 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
 
 function pathOf(request: IncomingMessage): string {
   return (request.url ?? "").split("?", 1)[0] ?? "";
+}
+
+/** What is refused before it was read to its end (too large, nowhere) is not read on for as long as its sender likes. */
+function cutUnread(request: IncomingMessage): void {
+  if (request.complete) return;
+  const cut = (): void => void (request.complete || request.destroy());
+  setTimeout(cut, unreadRequestMs).unref();
 }

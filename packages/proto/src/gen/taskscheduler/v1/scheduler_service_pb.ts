@@ -29,8 +29,8 @@ export type RegisterRequest = Message<"taskscheduler.v1.RegisterRequest"> & {
   schedulerId: string;
 
   /**
-   * The process has just started: what is registered under its name has died, unless it shows a sign of life within the
-   * time of one and a half heartbeats.
+   * The process has just started: what is registered under its name has probably died, and gets nothing new unless it
+   * shows a sign of life.
    *
    * @generated from field: bool process_started = 2;
    */

@@ -1,0 +1,32 @@
+import { ServiceError } from "@taskscheduler/domain";
+import type { TaskInput } from "./task-input.js";
+
+type Sized = Pick<TaskInput, "name" | "description" | "labels">;
+
+/** A row that is larger counts for as many: a group of writes, whose rows are bounded, is then bounded in bytes too. */
+const ROW_BYTES = 16 * 1024;
+/** Of one request's tasks as SQL. The database takes a statement of 16 MiB unless its `max_allowed_packet` says otherwise. */
+const MAX_REQUEST_BYTES = 15 * 1024 * 1024;
+
+/** How many rows the tasks of one request count for. Throws REQUEST_TOO_LARGE when no statement could hold them. */
+export function weightOf(inputs: readonly Sized[]): number {
+  const sizes = inputs.map(sqlBytes);
+  if (sizes.reduce((sum, size) => sum + size, 0) > MAX_REQUEST_BYTES) {
+    const description = "are too large together; send fewer at once";
+    throw new ServiceError("REQUEST_TOO_LARGE", `tasks: ${description}`, {
+      violations: [{ field: "tasks", description }],
+    });
+  }
+  return Math.max(
+    1,
+    sizes.reduce((sum, size) => sum + Math.ceil(size / ROW_BYTES), 0),
+  );
+}
+
+/** What the driver makes of the texts: some characters take two bytes there. */
+function sqlBytes({ name, description, labels }: Sized): number {
+  const text = `${name}${description}${JSON.stringify(labels)}`;
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: the driver escapes these.
+  const escaped = text.match(/[\0\b\n\r\t\x1a'"\\]/g)?.length ?? 0;
+  return Buffer.byteLength(text) + escaped;
+}

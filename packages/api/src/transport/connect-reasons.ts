@@ -1,0 +1,82 @@
+import { Code, ConnectError } from "@connectrpc/connect";
+import { encodeEnvelope, type UniversalServerResponse } from "@connectrpc/connect/protocol";
+import {
+  endStreamFlag,
+  endStreamFromJson,
+  endStreamToJson,
+  errorFromJsonBytes,
+  errorToJsonBytes,
+} from "@connectrpc/connect/protocol-connect";
+import { findTrailerError, setTrailerStatus } from "@connectrpc/connect/protocol-grpc";
+import { trailerFlag, trailerParse, trailerSerialize } from "@connectrpc/connect/protocol-grpc-web";
+import { connectErrorOf, serviceErrorOf } from "../policies/service-errors.js";
+
+type Bytes = Uint8Array<ArrayBufferLike>;
+
+/** An envelope begins with its flags, one byte, and its length, four. */
+const envelopeHeaderBytes = 5;
+/** What Connect calls INTERNAL although the caller is to blame. */
+const malformed = /^(parse binary: |received compressed envelope)/;
+
+/**
+ * A call that Connect refused before any method ran (malformed, too large) has no reason yet: its error is made anew with
+ * one. In a unary answer the error is the body; in gRPC-Web and in streams it is in the envelope that ends the answer.
+ */
+export async function withReason(response: UniversalServerResponse): Promise<UniversalServerResponse> {
+  const { header, body } = response;
+  const contentType = header?.get("content-type") ?? "";
+  if (body === undefined) return response;
+  if (contentType.startsWith("application/grpc-web")) {
+    return { ...response, body: withEnd(body, trailerFlag, trailerWithReason) };
+  }
+  if (contentType.startsWith("application/connect+")) {
+    return { ...response, body: withEnd(body, endStreamFlag, endStreamWithReason) };
+  }
+  if (response.status < 400 || contentType !== "application/json" || header?.has("content-encoding")) return response;
+  const chunks: Bytes[] = [];
+  for await (const chunk of body) chunks.push(chunk);
+  const bytes = Buffer.concat(chunks);
+  const error = reasonedOf(errorFromJsonBytes(bytes, undefined, new ConnectError("unreadable", Code.Internal)));
+  if (error === undefined) return { ...response, body: once(bytes) };
+  const shown = errorToJsonBytes(error, undefined);
+  header?.set("content-length", String(shown.byteLength));
+  const isMalformed = error.code === Code.InvalidArgument;
+  return { ...response, status: isMalformed ? 400 : response.status, body: once(shown) };
+}
+
+/** Undefined: it has a reason already, or none that a caller can make sense of. */
+function reasonedOf(error: ConnectError | undefined): ConnectError | undefined {
+  if (error === undefined || error.details.length > 0) return undefined;
+  const isMalformed = error.code === Code.Internal && malformed.test(error.rawMessage);
+  const judged = isMalformed ? new ConnectError(error.rawMessage, Code.InvalidArgument) : error;
+  const known = serviceErrorOf(judged);
+  return known === undefined ? undefined : connectErrorOf(known);
+}
+
+/** Each chunk is an envelope. One that is compressed has other flags, and stays as it is. */
+async function* withEnd(
+  body: AsyncIterable<Bytes>,
+  flag: number,
+  rewrite: (end: Bytes) => Bytes,
+): AsyncGenerator<Bytes> {
+  for await (const chunk of body) {
+    yield chunk[0] === flag ? encodeEnvelope(flag, rewrite(chunk.subarray(envelopeHeaderBytes))) : chunk;
+  }
+}
+
+function trailerWithReason(end: Bytes): Bytes {
+  const trailer = trailerParse(end);
+  const error = reasonedOf(findTrailerError(trailer));
+  return error === undefined ? end : trailerSerialize(setTrailerStatus(trailer, error));
+}
+
+function endStreamWithReason(end: Bytes): Bytes {
+  const { metadata, error } = endStreamFromJson(end);
+  const reasoned = reasonedOf(error);
+  if (reasoned === undefined) return end;
+  return Buffer.from(JSON.stringify(endStreamToJson(metadata, reasoned, undefined)));
+}
+
+async function* once(bytes: Bytes): AsyncGenerator<Bytes> {
+  yield bytes;
+}
