@@ -1,0 +1,367 @@
+import { randomUUID } from "node:crypto";
+import { create } from "@bufbuild/protobuf";
+import { TimestampSchema } from "@bufbuild/protobuf/wkt";
+import { type ExecutionState, Recurrence, type TaskState } from "@taskscheduler/proto";
+import {
+  type ApiFixture,
+  at,
+  CLIENTS,
+  type Fault,
+  faultOf,
+  startApiFixture,
+  textOf,
+} from "../integration/api-fixture.js";
+
+/** Texts, numbers, times and tokens that are wrong or odd: each is refused by its field's name, or kept byte for byte. */
+
+jest.setTimeout(60_000);
+
+let fixture: ApiFixture;
+beforeAll(async () => {
+  fixture = await startApiFixture();
+}, 60_000);
+afterAll(() => fixture?.stop());
+
+const scheduledTime = at("2100-01-31T09:30:00Z");
+const BINARY = ["gRPC", "Connect, binary", "gRPC-Web"] as const;
+/** Room for a busy machine. */
+const WITHIN_MS = 10_000;
+
+interface JsonAnswer {
+  readonly status: number;
+  readonly body: { code?: string; message?: string; details?: { debug?: { reason?: string } }[]; task?: object };
+}
+
+async function callJson(method: string, body: string | Uint8Array): Promise<JsonAnswer> {
+  const response = await fetch(`${fixture.api.httpUrl}/taskscheduler.v1.TaskService/${method}`, {
+    method: "POST",
+    headers: { "content-type": "application/json", connection: "close" },
+    body: typeof body === "string" ? new TextEncoder().encode(body) : new Uint8Array(body),
+    signal: AbortSignal.timeout(WITHIN_MS),
+  });
+  return { status: response.status, body: (await response.json()) as JsonAnswer["body"] };
+}
+
+const reasonOf = ({ body }: JsonAnswer): string | undefined => body.details?.[0]?.debug?.reason;
+const taskJson = (fields: string): string => `{"task":{${fields}}}`;
+const timeJson = '"scheduledTime":"2100-01-01T00:00:00Z"';
+
+afterEach(async () => {
+  expect((await callJson("ListTasks", "{}")).status).toBe(200);
+});
+
+const levels = 100_000;
+const deepArray = `${"[".repeat(levels)}${"]".repeat(levels)}`;
+
+describe("JSON", () => {
+  it.each<[string, string, string, RegExp]>([
+    ["that breaks off", "CreateTask", '{"task":{"na', /JSON/],
+    ["of 100,000 arrays", "CreateTask", deepArray, /CreateTaskRequest/],
+    ["of 100,000 arrays within a field", "CreateTask", taskJson(`"labels":${deepArray}`), /labels/],
+    ["of 100,000 objects", "CreateTask", `${'{"task":'.repeat(levels)}1${"}".repeat(levels)}`, /"task" is unknown/],
+    ["with a key twice", "CreateTask", taskJson(`"name":"a","name":"b",${timeJson}`), /duplicate.*name/],
+    ["with a label twice", "CreateTask", taskJson(`"name":"a","labels":{"k":"1","k":"2"},${timeJson}`), /duplicate.*k/],
+    [
+      "with a field under both names",
+      "CreateTask",
+      taskJson(`"scheduled_time":"2100-01-01T00:00:00Z",${timeJson}`),
+      /scheduled_time.*multiple/,
+    ],
+    ["with half a surrogate pair", "CreateTask", taskJson(`"name":"\\ud800",${timeJson}`), /Task\.name.*UTF8/],
+    ["with half a pair in a label", "CreateTask", taskJson(`"labels":{"k":"\\udc00"},${timeJson}`), /labels.*UTF8/],
+    ["with __proto__ for a field", "GetTask", '{"__proto__":{"id":1},"id":1}', /__proto__/],
+    ["with an unknown enum's name", "CreateTask", taskJson(`"recurrence":"HOURLY",${timeJson}`), /Recurrence.*HOURLY/],
+    ["with an enum beyond 32 bits", "CreateTask", taskJson(`"recurrence":1099511627776,${timeJson}`), /recurrence/],
+    ...["-1", "4294967296", "1.5", "1e400", '"1.5"', '"NaN"', '"Infinity"', '""', '" 1"', "true", "[]"].map(
+      (id): [string, string, string, RegExp] => [
+        `with ${id} for an id`,
+        "GetTask",
+        `{"id":${id}}`,
+        /GetTaskRequest\.id/,
+      ],
+    ),
+    ["with NaN for an id", "GetTask", '{"id":NaN}', /JSON/],
+    ["with the year 0", "CreateTask", taskJson('"name":"a","scheduledTime":"0000-01-01T00:00:00Z"'), /Timestamp.*0001/],
+    ["with the year 10000", "CreateTask", taskJson('"name":"a","scheduledTime":"10000-01-01T00:00:00Z"'), /Timestamp/],
+  ])("%s is refused in words", async (_, method, body, words) => {
+    const answer = await callJson(method, body);
+    expect([answer.status, answer.body.code, reasonOf(answer)]).toEqual([400, "invalid_argument", "MALFORMED_REQUEST"]);
+    expect(answer.body.message).toMatch(words);
+    expect(answer.body.message?.length).toBeLessThanOrEqual(1_000);
+  });
+
+  it("that is not UTF-8 is refused, not stored as other characters", async () => {
+    const bytes = Buffer.concat([
+      Buffer.from('{"task":{"name":"'),
+      Buffer.from([0xff, 0xc0]),
+      Buffer.from(`",${timeJson}}}`),
+    ]);
+    const answer = await callJson("CreateTask", bytes);
+    expect([answer.status, reasonOf(answer)]).toEqual([400, "MALFORMED_REQUEST"]);
+    expect(await fixture.query("SELECT id FROM tasks WHERE name LIKE '%\ufffd%'")).toEqual([]);
+  });
+
+  it.each(["2147483648", "4294967295", '"4294967295"', "4294967295.0", "1e9"])(
+    "with the id %s finds no task",
+    async (id) => {
+      expect(reasonOf(await callJson("GetTask", `{"id":${id}}`))).toBe("TASK_NOT_FOUND");
+    },
+  );
+});
+
+describe("a text", () => {
+  const injection = `'; DROP TABLE tasks; -- " \\ \` %_ {{x}} $(x) <script>`;
+  it.each([
+    ["NUL", "a\0b"],
+    ["control characters", "\x01\x08\t\r\n\x1a\x1b\x7f\u0085"],
+    ["emoji", "👩‍👩‍👧‍👦🏳️‍🌈é"],
+    ["right-to-left marks", "\u202eabc\u202d\u200f"],
+    ["no width", "\u200b\ufeff\u00ad"],
+    ["spaces at the ends", "  a  "],
+    ["a space only", " "],
+    ["SQL", injection],
+    ["the longest allowed", "🚀".repeat(255)],
+    ["U+FFFD", "\ufffd\uffff\u{10ffff}"],
+  ])("of %s is kept byte for byte through every client", async (_, text) => {
+    for (const client of CLIENTS) {
+      const { call } = fixture.clients[client];
+      const labels = { k: text };
+      const { task } = await call("createTask", { task: { name: text, description: text, labels, scheduledTime } });
+      for (const other of CLIENTS) {
+        const read = (await fixture.clients[other].call("getTask", { id: task!.id })).task;
+        expect(read).toMatchObject({ name: text, description: text, labels });
+      }
+      const found = await call("listTasks", { nameContains: text, labelFilter: labels });
+      expect(found.tasks.map(({ id }) => id)).toEqual([task!.id]);
+      const { reason } = await faultOf(call("createTask", { task: { name: text, scheduledTime } }));
+      expect(reason).toBe("TASK_NAME_TAKEN");
+      const paused = await call("pauseTask", { id: task!.id, reason: text });
+      expect(paused.task?.pauseReason).toBe(text);
+      await call("deleteTask", { id: task!.id });
+    }
+  });
+
+  it("differs from another by case, accents, spaces at its end and its form", async () => {
+    const names = ["name", "NAME", "name ", "nâme", "na\u0302me", "name\0", "ｎame"];
+    for (const name of names) await fixture.client.call("createTask", { task: { name, scheduledTime } });
+    const rows = await fixture.query("SELECT HEX(name) AS hex FROM tasks ORDER BY id");
+    expect(rows.map(({ hex }) => hex)).toEqual(names.map((name) => Buffer.from(name).toString("hex").toUpperCase()));
+    await fixture.query("DELETE FROM tasks");
+  });
+
+  it.each(["__proto__", "constructor", "toString", "hasOwnProperty", "prototype"])(
+    "%s may be a label's key",
+    async (key) => {
+      // A literal would set the prototype.
+      const labels = Object.fromEntries([[key, "v"]]);
+      for (const client of CLIENTS) {
+        const { call } = fixture.clients[client];
+        const { task } = await call("createTask", { task: { name: `${client} ${key}`, labels, scheduledTime } });
+        const read = (await call("getTask", { id: task!.id })).task!;
+        expect(Object.entries(read.labels)).toEqual([[key, "v"]]);
+        expect((await call("listTasks", { labelFilter: labels })).tasks.map(({ id }) => id)).toEqual([task!.id]);
+        await call("updateTask", { task: { id: task!.id, labels: {} }, updateMask: { paths: ["labels"] } });
+        expect((await call("listTasks", { labelFilter: labels })).tasks).toEqual([]);
+        await call("deleteTask", { id: task!.id });
+      }
+      expect(Object.hasOwn(Object.prototype, "v")).toBe(false);
+    },
+  );
+
+  const megabyte = "x".repeat(1024 * 1024);
+  it.each<[string, Parameters<ApiFixture["client"]["call"]>[0], object, string]>([
+    ["a name", "createTask", { task: { name: megabyte, scheduledTime } }, "task.name"],
+    ["a description", "createTask", { task: { name: "a", description: megabyte, scheduledTime } }, "task.description"],
+    ["a zone", "createTask", { task: { name: "a", timeZone: megabyte, scheduledTime } }, "task.time_zone"],
+    ["a label's key", "createTask", { task: { name: "a", labels: { [megabyte]: "" }, scheduledTime } }, "task.labels"],
+    ["a label's value", "createTask", { task: { name: "a", labels: { a: megabyte }, scheduledTime } }, "task.labels"],
+    ["an etag", "updateTask", { task: { id: 1, etag: megabyte } }, "task.etag"],
+    ["a path of a mask", "updateTask", { task: { id: 1 }, updateMask: { paths: [megabyte] } }, "update_mask"],
+    ["a reason", "pauseTask", { id: 1, reason: megabyte }, "reason"],
+    ["a request id", "runTask", { id: 1, requestId: megabyte }, "request_id"],
+    ["a page token", "listTasks", { pageToken: megabyte }, "page_token"],
+    ["an order", "listTasks", { orderBy: megabyte }, "order_by"],
+    ["a filter", "listTasks", { nameContains: megabyte }, "name_contains"],
+    ["a filter's value", "listTasks", { labelFilter: { a: megabyte } }, "label_filter"],
+    ["an execution's id", "getExecution", { id: megabyte }, "id"],
+  ])("of 1 MB for %s is refused by its name, in few words", async (_, method, request, field) => {
+    for (const client of CLIENTS) {
+      const fault = await faultOf(fixture.clients[client].call(method, request as never));
+      expect(fault).toMatchObject({ code: "INVALID_ARGUMENT", reason: "INVALID_FIELD", fields: [field] });
+      expect(fault.message.length).toBeLessThanOrEqual(1_000);
+    }
+  });
+
+  it.each<[string, Parameters<ApiFixture["client"]["call"]>[0], object, Partial<Fault>]>([
+    [
+      "a zone",
+      "createTask",
+      { task: { name: "a", timeZone: injection, scheduledTime } },
+      { fields: ["task.time_zone"] },
+    ],
+    [
+      "a label's key",
+      "createTask",
+      { task: { name: "a", labels: { [injection]: "" }, scheduledTime } },
+      { fields: ["task.labels"] },
+    ],
+    ["a mask", "updateTask", { task: { id: 1 }, updateMask: { paths: [injection] } }, { fields: ["update_mask"] }],
+    ["an order", "listTasks", { orderBy: `id ${injection}` }, { fields: ["order_by"] }],
+    ["a filter's key", "listTasks", { labelFilter: { [injection]: "" } }, { fields: ["label_filter"] }],
+    ["a page token", "listTasks", { pageToken: injection }, { fields: ["page_token"] }],
+    ["a request id", "runTask", { id: 1, requestId: injection }, { fields: ["request_id"] }],
+    ["an execution's id", "getExecution", { id: injection }, { reason: "EXECUTION_NOT_FOUND" }],
+  ])("of SQL for %s is refused and does nothing", async (_, method, request, expected) => {
+    expect(await faultOf(fixture.client.call(method, request as never))).toMatchObject(expected);
+    expect((await fixture.query("SHOW TABLES LIKE 'tasks'")).length).toBe(1);
+  });
+
+  it("of SQL in a filter finds what contains it, and nothing else", async () => {
+    await fixture.client.call("createTask", { task: { name: "plain", scheduledTime } });
+    for (const nameContains of ["%", "_", "' OR '1'='1", "\\", "x') OR 1=1 -- "]) {
+      expect((await fixture.client.call("listTasks", { nameContains })).tasks).toEqual([]);
+    }
+    for (const value of ["' OR '1'='1", '"', "\\", "%"]) {
+      expect((await fixture.client.call("listTasks", { labelFilter: { k: value } })).tasks).toEqual([]);
+    }
+    await fixture.query("DELETE FROM tasks");
+  });
+});
+
+describe("a time", () => {
+  const year10000 = 253_402_300_800n;
+  it.each([
+    ["before the year 1", -62_135_596_801n, 0],
+    ["in the year 10000", year10000, 0],
+    ["a fraction before it", year10000 - 1n, 999_999_999],
+    ["as far as numbers go", 2n ** 63n - 1n, 0],
+    ["as far back as numbers go", -(2n ** 63n), 0],
+    ["of nanos beyond a second", 0n, 1_000_000_000],
+    ["of negative nanos", 0n, -1],
+  ])("%s is refused by its name", async (_, seconds, nanos) => {
+    const time = create(TimestampSchema, { seconds, nanos });
+    for (const client of BINARY) {
+      const { call } = fixture.clients[client];
+      const created = await faultOf(call("createTask", { task: { name: "a", scheduledTime: time } }));
+      expect(created).toMatchObject({ reason: "INVALID_FIELD", fields: ["task.scheduled_time"] });
+      const batch = await call("batchCreateTasks", { tasks: [{ name: "a", scheduledTime: time }] });
+      expect(batch.results[0]?.result.case).toBe("error");
+      const previewed = await faultOf(call("previewSchedule", { scheduledTime: time }));
+      expect(previewed).toMatchObject({ reason: "INVALID_FIELD", fields: ["scheduled_time"] });
+    }
+  });
+
+  it.each(["0001-01-01T00:00:00Z", "1969-12-31T23:59:59.999Z", "9999-12-31T23:59:59.999Z"])(
+    "%s is kept to the millisecond, in every zone",
+    async (text) => {
+      for (const [index, timeZone] of ["UTC", "+14:00", "-12:00", "America/New_York"].entries()) {
+        const task = { name: `${text} ${index}`, scheduledTime: at(text), recurrence: Recurrence.YEARLY, timeZone };
+        const created = (await fixture.client.call("createTask", { task })).task!;
+        const read = (await fixture.client.call("getTask", { id: created.id })).task!;
+        expect(textOf(read.scheduledTime)).toBe(text);
+        await fixture.client.call("deleteTask", { id: created.id });
+      }
+    },
+  );
+});
+
+describe("a number", () => {
+  it.each([99, -1, 2 ** 31 - 1, -(2 ** 31)])("%d for an enum is refused by its field", async (value) => {
+    for (const client of BINARY) {
+      const { call } = fixture.clients[client];
+      const task = { name: "a", scheduledTime, recurrence: value as Recurrence };
+      expect(await faultOf(call("createTask", { task }))).toMatchObject({ fields: ["task.recurrence"] });
+      expect(await faultOf(call("listTasks", { states: [value as TaskState] }))).toMatchObject({
+        fields: ["states[0]"],
+      });
+      const states = [value as ExecutionState];
+      expect(await faultOf(call("listExecutions", { states }))).toMatchObject({ fields: ["states[0]"] });
+    }
+  });
+
+  it.each([2 ** 31 - 1, 2 ** 31, 2 ** 32 - 1])("%d for an id finds nothing", async (id) => {
+    for (const client of CLIENTS) {
+      const { call } = fixture.clients[client];
+      for (const method of ["getTask", "deleteTask", "pauseTask", "resumeTask", "runTask"] as const) {
+        expect(await faultOf(call(method, { id }))).toMatchObject({ code: "NOT_FOUND", reason: "TASK_NOT_FOUND" });
+      }
+      expect(await faultOf(call("updateTask", { task: { id, name: "b" } }))).toMatchObject({ code: "NOT_FOUND" });
+      expect((await call("listExecutions", { taskId: id })).executions).toEqual([]);
+    }
+  });
+
+  it.each([-1, -(2 ** 31)])("%d for a page's size or a count is refused", async (size) => {
+    expect(await faultOf(fixture.client.call("listTasks", { pageSize: size }))).toMatchObject({
+      fields: ["page_size"],
+    });
+    expect(await faultOf(fixture.client.call("listExecutions", { pageSize: size }))).toMatchObject({
+      fields: ["page_size"],
+    });
+    const preview = fixture.client.call("previewSchedule", { scheduledTime, count: size });
+    expect(await faultOf(preview)).toMatchObject({ fields: ["count"] });
+  });
+});
+
+/** The text with one bit of one character flipped. */
+function* flipped(text: string): Generator<string> {
+  for (let index = 0; index < text.length; index += 1) {
+    for (const bit of [1, 2, 16]) {
+      yield text.slice(0, index) + String.fromCharCode(text.charCodeAt(index) ^ bit) + text.slice(index + 1);
+    }
+  }
+}
+
+describe("a token with a bit flipped", () => {
+  it("is refused where it names a page", async () => {
+    const tasks = Array.from({ length: 3 }, (_, index) => ({ name: `page ${index}`, scheduledTime }));
+    await fixture.client.call("batchCreateTasks", { tasks });
+    const { nextPageToken } = await fixture.client.call("listTasks", { pageSize: 1, orderBy: "name" });
+    expect(nextPageToken).not.toBe("");
+    for (const pageToken of flipped(nextPageToken)) {
+      const fault = await faultOf(fixture.client.call("listTasks", { pageSize: 1, orderBy: "name", pageToken }));
+      expect([pageToken, fault.reason, fault.fields]).toEqual([pageToken, "INVALID_PAGE_TOKEN", ["page_token"]]);
+    }
+  });
+
+  it("is refused, or ahead of or behind what it was, where it resumes a stream", async () => {
+    const watch = fixture.client.watch("watchTasks");
+    const token = await watch.until("the snapshot ends", (events) => events.at(-1)?.resumeToken);
+    watch.cancel();
+    const [, revision = ""] = token.split("-");
+    const damaged = [...flipped(token)].filter((text) => {
+      const [epoch, other = ""] = text.split("-");
+      // A number that another digit made smaller is a token of its own.
+      return epoch !== token.split("-")[0] || !/^(0|[1-9]\d*)$/.test(other) || Number(other) > Number(revision);
+    });
+    const faults = await Promise.all(
+      damaged.map(async (resumeToken) => {
+        const { reason } = await fixture.client.watch("watchTasks", { resumeToken }).ended;
+        return [resumeToken, reason];
+      }),
+    );
+    for (const [text, reason] of faults) {
+      expect([text, reason]).toEqual([text, expect.stringMatching(/^(INVALID_RESUME_TOKEN|RESUME_TOKEN_EXPIRED)$/)]);
+    }
+  });
+});
+
+it("a batch that no statement could hold is refused as a whole, and says what to do", async () => {
+  const labels = Object.fromEntries(Array.from({ length: 60 }, (_, index) => [`key-${index}`, "\\".repeat(250)]));
+  const tasks = (count: number) =>
+    Array.from({ length: count }, (_, index) => ({ name: `large ${index}`, labels, scheduledTime }));
+  const fault = await faultOf(fixture.client.call("batchCreateTasks", { tasks: tasks(400), requestId: randomUUID() }));
+  expect(fault).toMatchObject({ code: "RESOURCE_EXHAUSTED", reason: "REQUEST_TOO_LARGE", fields: ["tasks"] });
+  const written = await Promise.all(
+    [0, 1, 2].map((batch) =>
+      fixture.client.call("batchCreateTasks", {
+        tasks: tasks(100).map((task) => ({ ...task, name: `${batch} ${task.name}` })),
+        requestId: randomUUID(),
+      }),
+    ),
+  );
+  for (const { results } of written) expect(results.every(({ result }) => result.case === "task")).toBe(true);
+});
+
+it("none of all this was a defect", () => {
+  expect(fixture.api.output()).not.toMatch(/internal error|"level":"(error|fatal)"/);
+});

@@ -1,0 +1,222 @@
+import { execFile } from "node:child_process";
+import { once } from "node:events";
+import { type ClientHttp2Session, connect as connectHttp2 } from "node:http2";
+import { connect, type Socket } from "node:net";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { TaskService } from "@taskscheduler/proto";
+import { eventually } from "../setup/eventually.js";
+import { type ApiProcess, killAll, startApi } from "../setup/processes.js";
+import { createTestDatabase, type TestDatabase } from "../setup/test-database.js";
+import { type ApiWatch, residentBytes, watchApi } from "./api-watch.js";
+import { envelope, requestHead } from "./raw-http.js";
+
+/** What few may not do to many: all the while others are served, and the API's memory stays within bounds. */
+
+jest.setTimeout(90_000);
+
+/** Room for a busy machine: a call takes milliseconds. */
+const SERVED_MS = 5_000;
+const MAX_GROWTH_BYTES = 150 * 1024 * 1024;
+const FLOOD_MS = 2_000;
+/** Of the HTTP port's time for headers, and the interval at which it is looked at. */
+const HEADERS_MS = 20_000;
+
+let database: TestDatabase;
+let api: ApiProcess;
+let ports: { http: number; grpc: number };
+const opened = new Set<Socket>();
+/** Begun first and looked at last: it takes its time. */
+let unfinished: Promise<number>;
+
+beforeAll(async () => {
+  database = await createTestDatabase();
+  api = await startApi({ databaseUrl: database.url });
+  await api.ready();
+  ports = { http: Number(new URL(api.httpUrl).port), grpc: Number(api.grpcAddress.split(":")[1]) };
+  // The first calls of a process are its slowest, and its memory grows to its usual size.
+  await watchApi(api, () => pause(500));
+  unfinished = cutAfter("GET / HTTP/1.1\r\nHost: localhost\r\n");
+}, 60_000);
+
+afterEach(() => {
+  for (const socket of opened) socket.destroy();
+  opened.clear();
+});
+
+afterAll(async () => {
+  await killAll();
+  await database?.drop();
+});
+
+const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+
+/** @returns how long a connection lasts that says this and no more; Infinity when nobody cuts it */
+function cutAfter(text: string): Promise<number> {
+  const socket = connect(ports.http, "127.0.0.1");
+  const startMs = performance.now();
+  socket.on("error", () => undefined).resume();
+  socket.write(text);
+  return new Promise((resolve) => {
+    const timer = setTimeout(
+      () => {
+        resolve(Number.POSITIVE_INFINITY);
+        socket.destroy();
+      },
+      HEADERS_MS + 2 * SERVED_MS,
+    );
+    socket.once("close", () => {
+      clearTimeout(timer);
+      resolve(performance.now() - startMs);
+    });
+  });
+}
+
+function open(port: number): Socket {
+  const socket = connect(port, "127.0.0.1");
+  opened.add(socket);
+  // Being cut is what these connections are for.
+  socket.on("error", () => undefined);
+  socket.once("close", () => opened.delete(socket));
+  socket.resume();
+  return socket;
+}
+
+function expectServed(what: string, { calls, failures, slowestMs, growthBytes }: ApiWatch): void {
+  const growth = Math.round(growthBytes / 1024 / 1024);
+  process.stderr.write(`${what}: ${calls} calls, the slowest ${Math.round(slowestMs)} ms, ${growth} MB\n`);
+  expect(failures).toEqual([]);
+  expect(calls).toBeGreaterThan(3);
+  expect(slowestMs).toBeLessThan(SERVED_MS);
+  expect(growthBytes).toBeLessThan(MAX_GROWTH_BYTES);
+}
+
+describe.each(["http", "grpc"] as const)("the %s port", (port) => {
+  const beginning = {
+    http: requestHead("POST", "/api/tasks/", { "Content-Length": "100" }).slice(0, -2),
+    grpc: "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+  };
+
+  it("serves others beside 300 clients that send a byte a second", async () => {
+    const sockets = Array.from({ length: 300 }, () => open(ports[port]));
+    const seen = await watchApi(api, async () => {
+      for (const character of beginning[port].slice(0, 4)) {
+        for (const socket of sockets) socket.write(character);
+        await pause(1_000);
+      }
+    });
+    expectServed(`slow clients of ${port}`, seen);
+  });
+
+  it("serves others beside 1,000 connections that say nothing", async () => {
+    const seen = await watchApi(api, async () => {
+      const sockets = Array.from({ length: 1_000 }, () => open(ports[port]));
+      await Promise.all(sockets.map((socket) => once(socket, "connect")));
+      await pause(1_000);
+      expect(sockets.filter((socket) => socket.destroyed).length).toBe(0);
+    });
+    expectServed(`idle connections of ${port}`, seen);
+  });
+});
+
+describe("HTTP/2", () => {
+  it.each([
+    "calls that are reset",
+    "calls that are reset before their message",
+    "pings",
+    "settings",
+    "empty frames of data",
+    "resets of unknown streams",
+    "headers without an end",
+  ])("a flood of %s leaves others served", async (kind) => {
+    const seen = await watchApi(api, () => flood(kind));
+    expectServed(`a flood of ${kind}`, seen);
+  });
+
+  async function flood(kind: string): Promise<void> {
+    const script = join(__dirname, "h2-flood.mjs");
+    await promisify(execFile)(process.execPath, [script, String(ports.grpc), kind, String(FLOOD_MS)]);
+  }
+
+  it("refuses streams beyond the limit of a connection, and serves others", async () => {
+    const session = connectHttp2(`http://${api.grpcAddress}`);
+    session.on("error", () => undefined);
+    const seen = await watchApi(api, async () => {
+      const limit = await concurrentStreamsOf(session);
+      expect(limit).toBeGreaterThanOrEqual(1_000);
+      expect(limit).toBeLessThanOrEqual(10_000);
+      let answered = 0;
+      let ended = 0;
+      let mostOpen = 0;
+      for (let index = 0; index < limit + 500; index += 1) {
+        const stream = session.request({
+          ...{ ":method": "POST", ":path": `/${TaskService.typeName}/WatchTasks` },
+          ...{ "content-type": "application/grpc", te: "trailers" },
+        });
+        stream.on("error", () => undefined);
+        stream.on("response", () => {
+          answered += 1;
+          mostOpen = Math.max(mostOpen, answered - ended);
+        });
+        // One that the database has no time for ends, and lets another begin.
+        stream.on("close", () => {
+          ended += 1;
+        });
+        stream.resume();
+        stream.end(envelope(""));
+      }
+      await eventually("streams are answered", () => answered >= limit, 30_000);
+      await pause(500);
+      expect(mostOpen).toBeLessThanOrEqual(limit);
+    }).finally(() => session.destroy());
+    expectServed("streams beyond the limit", seen);
+  });
+
+  async function concurrentStreamsOf(session: ClientHttp2Session): Promise<number> {
+    if (session.remoteSettings.maxConcurrentStreams === undefined) await once(session, "remoteSettings");
+    return session.remoteSettings.maxConcurrentStreams ?? 0;
+  }
+});
+
+it("watchers that do not read hold no more than they were sent", async () => {
+  const labels = Object.fromEntries(Array.from({ length: 60 }, (_, index) => [`key-${index}`, "x".repeat(250)]));
+  const tasks = Array.from({ length: 200 }, (_, index) => ({
+    name: `large ${index}`,
+    labels,
+    scheduledTime: "2100-01-01T00:00:00Z",
+  }));
+  const created = await fetch(`${api.httpUrl}/${TaskService.typeName}/BatchCreateTasks`, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({ tasks }),
+  });
+  expect(created.status).toBe(200);
+  await created.arrayBuffer();
+  const message = envelope("{}");
+  const head = requestHead("POST", `/${TaskService.typeName}/WatchTasks`, {
+    "Content-Type": "application/connect+json",
+    "Content-Length": String(message.length),
+  });
+  const seen = await watchApi(api, async () => {
+    for (let index = 0; index < 50; index += 1) {
+      const socket = open(ports.http);
+      socket.pause();
+      socket.write(Buffer.concat([Buffer.from(head), message]));
+    }
+    await pause(3_000);
+  });
+  expectServed("50 watchers that do not read", seen);
+});
+
+it("a client that does not finish its headers is cut", async () => {
+  const cutAfterMs = await unfinished;
+  expect(cutAfterMs).toBeLessThan(HEADERS_MS + SERVED_MS);
+});
+
+it("gives back what it took, and none of all this was a defect", async () => {
+  const bytes = await residentBytes(api);
+  process.stderr.write(`in the end: ${Math.round(bytes / 1024 / 1024)} MB\n`);
+  expect(bytes).toBeLessThan(600 * 1024 * 1024);
+  expect(api.output()).not.toMatch(/internal error|"level":"(error|fatal)"/);
+  expect(await api.stop()).toBe(0);
+});
