@@ -30,6 +30,15 @@ describe("Connect by curl", () => {
   const call = (method: string, body: string, headers = {}): Promise<Response> =>
     get(`${rpc}/${method}`, { method: "POST", body, headers: { ...json, ...headers } });
 
+  it("says what would be right for a misspelt method, a forgotten content type and another HTTP method", async () => {
+    const misspelt = await call("CreatTask", "{}");
+    expect([misspelt.status, await misspelt.text()]).toEqual([404, expect.stringContaining("it has CreateTask, ")]);
+    const untyped = await call("CreateTask", "{}", { "content-type": "text/plain" });
+    expect([untyped.status, await untyped.text()]).toEqual([415, expect.stringContaining("application/json")]);
+    const put = await get(`${rpc}/CreateTask`, { method: "PUT", body: "{}", headers: json });
+    expect([put.status, await put.text()]).toEqual([405, expect.stringContaining("POST")]);
+  });
+
   it("takes and gives JSON", async () => {
     const response = await call("CreateTask", '{"task":{"name":"a","recurrence":"RECURRENCE_DAILY"}}');
     expect(await response.json()).toEqual({ task: { id: 7, name: "a", recurrence: "RECURRENCE_DAILY" } });

@@ -10,7 +10,7 @@ import {
 import { file_google_rpc_error_details } from "@taskscheduler/proto";
 import type { Logger } from "@taskscheduler/runtime";
 import { withReason } from "./connect-reasons.js";
-import { jsonAnswer, send } from "./http-answer.js";
+import { type HttpAnswer, jsonAnswer, send } from "./http-answer.js";
 import { type ServedService, specOf } from "./served-service.js";
 
 export interface ConnectHandlerOptions {
@@ -45,7 +45,11 @@ export function createConnectHandler({
   const handlers = new Map(router.handlers.map((handler) => [handler.requestPath, handler]));
   return (request, response, path) => {
     const handler = handlers.get(path);
-    if (handler === undefined) return false;
+    if (handler === undefined) {
+      const served = services.find(({ service }) => path.startsWith(`/${service.typeName}/`));
+      if (served !== undefined) send(response, noSuchMethod(served));
+      return served !== undefined;
+    }
     answer(handler, request, response).catch((error: unknown) => {
       // The client has gone.
       if (ConnectError.from(error).code === Code.Aborted) return;
@@ -69,7 +73,27 @@ async function answer(handler: UniversalHandler, request: IncomingMessage, respo
     send(response, jsonAnswer(400, { detail: "The request has no valid Host" }));
     return;
   }
-  await universalResponseToNodeResponse(await withReason(await handler(universalRequest)), response);
+  const answered = await handler(universalRequest);
+  const hint = answered.body === undefined ? hints.get(answered.status) : undefined;
+  if (hint === undefined) await universalResponseToNodeResponse(await withReason(answered), response);
+  else send(response, jsonAnswer(answered.status, hint, Object.fromEntries(answered.header ?? [])));
+}
+
+/** What Connect answers without a word, and callers by hand do first. */
+const hints: ReadonlyMap<number, { readonly code: string; readonly message: string }> = new Map([
+  [405, { code: "unimplemented", message: "call methods by POST" }],
+  [
+    415,
+    {
+      code: "invalid_argument",
+      message: "send content-type: application/json; for streams application/connect+json, in envelopes",
+    },
+  ],
+]);
+
+function noSuchMethod({ service }: ServedService): HttpAnswer {
+  const names = service.methods.map((method) => method.name).join(", ");
+  return jsonAnswer(404, { code: "unimplemented", message: `${service.typeName} has no such method; it has ${names}` });
 }
 
 function toUniversalRequest(request: IncomingMessage, response: ServerResponse) {
