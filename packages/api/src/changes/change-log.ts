@@ -49,6 +49,7 @@ export function createChangeLog(database: Database, logger: Logger): ChangeLog {
   let recent: ChangeEvent[] = [];
   let waiters = new Set<() => void>();
   let wake = () => {};
+  let isOutageTold = false;
   let lastReadMs = Number.NEGATIVE_INFINITY;
   let purgeLookMs = Number.NEGATIVE_INFINITY;
   /** Where we stood when there was more at the last look. */
@@ -99,6 +100,7 @@ export function createChangeLog(database: Database, logger: Logger): ChangeLog {
   async function readTable(connection: SqlConnection): Promise<boolean> {
     const segments = await readSegments(connection, head(), READ_SEGMENTS);
     lastReadMs = performance.now();
+    isOutageTold = false;
     const run = contiguous(segments, head());
     const last = run.at(-1);
     if (last === undefined) {
@@ -143,14 +145,13 @@ export function createChangeLog(database: Database, logger: Logger): ChangeLog {
   }
 
   async function follow(): Promise<void> {
-    let reported = false;
     while (!stopping.signal.aborted) {
       try {
         await database.withConnection(followOn);
       } catch (error) {
-        if (!reported && !stopping.signal.aborted)
+        if (!isOutageTold && !stopping.signal.aborted)
           logger.warn({ err: error }, "the change log cannot be read; trying again");
-        reported = true;
+        isOutageTold = true;
         await wait(RETRY_MS, undefined, { signal: stopping.signal }).catch(() => undefined);
       }
     }

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { type DescMessage, fromBinary, type MessageShape, toBinary } from "@bufbuild/protobuf";
-import type { IdempotentRequest } from "./write-command.js";
+import type { IdempotentRequest, WriteCommand } from "./write-command.js";
 
 /**
  * How a request that names itself by a UUID is told from another, and its answer kept. Undefined when it does not.
@@ -19,6 +19,21 @@ export function idempotentRequest<I extends DescMessage, O extends DescMessage>(
     encode: (answer) => toBinary(output, answer),
     decode: (bytes) => fromBinary(output, bytes),
   };
+}
+
+/** What every command of a request says of itself. */
+export type CommandBase<T> = Pick<WriteCommand<T>, "keys" | "weight" | "validateOnly" | "request">;
+
+export function commandBase<T>(
+  identity: IdempotentRequest<T> | undefined,
+  validateOnly: boolean,
+  keys: readonly string[],
+  weight = 1,
+): CommandBase<T> {
+  const base = { weight, validateOnly };
+  return identity === undefined
+    ? { ...base, keys }
+    : { ...base, keys: [...keys, `request:${identity.id.toLowerCase()}`], request: identity };
 }
 
 function canonical(value: unknown): unknown {

@@ -1,4 +1,4 @@
-import type { ExecutionState, ExecutionTrigger } from "@taskscheduler/domain";
+import { type ExecutionState, type ExecutionTrigger, formatExecutionId } from "@taskscheduler/domain";
 
 /** Names a row of the ledger. */
 export interface ExecutionKey {
@@ -24,8 +24,9 @@ export interface ExecutionRow extends ExecutionKey {
   readonly missedUntilMs: number | null;
 }
 
+/** The execution's id, as maps are keyed by it. */
 export function executionKeyText(key: ExecutionKey): string {
-  return `${key.taskId}.${key.scheduledTimeMs}`;
+  return formatExecutionId(key.taskId, key.scheduledTimeMs);
 }
 
 /** A row that nothing has happened to yet. */

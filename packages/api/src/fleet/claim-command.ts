@@ -51,7 +51,7 @@ export function claimCommand(
     weight: occurrences.length,
     validateOnly: false,
     needs: { taskIds, incarnations: true },
-    executionsNeeded: (view) => occurrences.flatMap((occurrence) => keysOf(occurrence, view, rules, onDefect)),
+    executionsNeeded: (view) => occurrences.flatMap((occurrence) => keysOf(occurrence, view, rules)),
     decide(view, stage) {
       const schedulerId = view.incarnations.get(request.incarnation);
       if (schedulerId === undefined) throw incarnationEnded(request.incarnation);
@@ -99,18 +99,13 @@ function settlementOf(
   });
 }
 
-function keysOf(
-  occurrence: Occurrence,
-  view: WriteView,
-  rules: ClaimRules,
-  onDefect: (error: unknown, taskId: number) => void,
-): ExecutionKey[] {
+function keysOf(occurrence: Occurrence, view: WriteView, rules: ClaimRules): ExecutionKey[] {
   const { taskId } = occurrence;
   let settlement: Settlement | undefined;
   try {
     settlement = settlementOf(occurrence, view.tasks.get(taskId), view.nowMs, rules);
-  } catch (error) {
-    onDefect(error, taskId);
+  } catch {
+    // The claim, which judges the same again, says why.
   }
   const times = [occurrence.scheduledTimeMs, settlement?.run?.scheduledTimeMs, settlement?.missed?.firstMs];
   return times.flatMap((scheduledTimeMs) => (scheduledTimeMs === undefined ? [] : [{ taskId, scheduledTimeMs }]));

@@ -9,7 +9,7 @@ import {
   type Status,
   type Task,
 } from "@taskscheduler/proto";
-import { idempotentRequest } from "../database/idempotency.js";
+import { commandBase, idempotentRequest } from "../database/idempotency.js";
 import type { AssignedIds, WriteCommand } from "../database/write-command.js";
 import { decideCreate } from "./task-commands.js";
 import { readTaskInput, type TaskInput } from "./task-input.js";
@@ -38,11 +38,8 @@ export function batchCreateCommand(
   const identity = idempotentRequest(BatchCreateTasksRequestSchema, BatchCreateTasksResponseSchema, request);
   const keys = names.map((name) => `name:${name}`);
   return {
-    keys: identity === undefined ? keys : [...keys, `request:${identity.id.toLowerCase()}`],
-    weight: weightOf(inputs),
-    validateOnly: request.validateOnly,
+    ...commandBase(identity, request.validateOnly, keys, weightOf(inputs)),
     needs: { names },
-    ...(identity === undefined ? {} : { request: identity }),
     decide(view, stage) {
       const taken = new Map(view.names);
       const results = judged.map((item): ((ids: AssignedIds) => BatchCreateTasksResult) => {

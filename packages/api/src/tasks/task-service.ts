@@ -21,7 +21,7 @@ import {
 import type { ChangeLog } from "../changes/change-log.js";
 import type { Database } from "../database/database.js";
 import type { Clock } from "../database/database-clock.js";
-import { idempotentRequest } from "../database/idempotency.js";
+import { type CommandBase, commandBase, idempotentRequest } from "../database/idempotency.js";
 import type { IdempotentRequest, WriteCommand, WriteView } from "../database/write-command.js";
 import type { WriteGroup } from "../database/write-group.js";
 import { executionToProto } from "../executions/execution-mapper.js";
@@ -168,20 +168,6 @@ export function createTaskService(parts: TaskServiceParts): ServiceImpl<typeof T
     },
     watchTasks: (request, context) => watchTasks(parts.database, parts.log, request, context.signal),
   };
-}
-
-type CommandBase<T> = Pick<WriteCommand<T>, "keys" | "weight" | "validateOnly" | "request">;
-
-function commandBase<T>(
-  identity: IdempotentRequest<T> | undefined,
-  validateOnly: boolean,
-  keys: readonly string[],
-  weight = 1,
-): CommandBase<T> {
-  const base = { weight, validateOnly };
-  return identity === undefined
-    ? { ...base, keys }
-    : { ...base, keys: [...keys, `request:${identity.id.toLowerCase()}`], request: identity };
 }
 
 /** A command about one task that may withdraw what is claimed of it. */
