@@ -1,4 +1,4 @@
-import { type Logger, type Part, sleep } from "@taskscheduler/runtime";
+import { aborted, type Logger, type Part, sleep } from "@taskscheduler/runtime";
 import type { ChangeLog } from "./changes/change-log.js";
 import type { Database } from "./database/database.js";
 import { type DatabaseClock, keepMeasuring } from "./database/database-clock.js";
@@ -41,7 +41,7 @@ export function createBackend(parts: BackendParts): Backend {
   let measuring: Promise<void> | undefined;
 
   async function open(signal: AbortSignal): Promise<void> {
-    await untilDone(prepare, signal);
+    await untilDone(() => prepare(signal), signal);
     database.admit();
     measuring = keepMeasuring(clock, CLOCK_INTERVAL_MS, signal);
     for (const part of [log, fleet, retention]) {
@@ -51,9 +51,9 @@ export function createBackend(parts: BackendParts): Backend {
     logger.info({ revision: log.head() }, "the database is ready");
   }
 
-  async function prepare(): Promise<void> {
+  async function prepare(signal: AbortSignal): Promise<void> {
     if (parts.migrateOnStart) {
-      const steps = await migrate(parts.databaseUrl, migrationsFolder, "up");
+      const steps = await migrate(parts.databaseUrl, migrationsFolder, "up", signal);
       if (steps.length > 0) logger.info({ steps }, "the schema was migrated");
     } else if (await hasPending(parts.databaseUrl, migrationsFolder)) {
       throw new Error("the schema is not the newest, and MIGRATE_ON_START is false: run `npm run migrate`");
@@ -84,6 +84,15 @@ export function createBackend(parts: BackendParts): Backend {
     }
   }
 
+  async function end(signal: AbortSignal): Promise<void> {
+    await writes.drained();
+    stopping.abort();
+    await opening;
+    for (const part of started.reverse()) await part.stop(signal);
+    await measuring;
+    await database.close();
+  }
+
   return {
     name: "backend",
     isReady: () => database.isAdmitted() && log.isLive(),
@@ -93,15 +102,8 @@ export function createBackend(parts: BackendParts): Backend {
       });
     },
     async stop(signal) {
-      const abandoned = new Promise<void>((resolve) =>
-        signal.addEventListener("abort", () => resolve(), { once: true }),
-      );
-      if (!signal.aborted) await Promise.race([writes.drained(), abandoned]);
-      stopping.abort();
-      await opening;
-      for (const part of started.reverse()) await part.stop(signal);
-      await measuring;
-      await database.close();
+      // A database that hangs would hold up each of these: after the grace they are left to the end of the process.
+      await Promise.race([end(signal), aborted(signal)]);
     },
   };
 }

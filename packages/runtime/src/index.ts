@@ -1,5 +1,6 @@
 export { Counter, Gauge, Histogram, Registry } from "prom-client";
 export { z } from "zod";
+export { aborted } from "./aborted.js";
 export { Backoff, type BackoffOptions, createBackoff } from "./backoff.js";
 export { ConfigError, exitOnConfigError } from "./config-error.js";
 export { parseEnvironment } from "./environment.js";

@@ -1,3 +1,4 @@
+import { aborted } from "./aborted.js";
 import type { Logger } from "./logger.js";
 import type { Part } from "./part.js";
 import { PortError } from "./port-error.js";
@@ -91,11 +92,4 @@ function listenForSignals(logger: Logger, stop: () => void): void {
     }
   };
   for (const signal of stopSignals) process.on(signal, onSignal);
-}
-
-function aborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    else signal.addEventListener("abort", () => resolve(), { once: true });
-  });
 }

@@ -7,18 +7,26 @@ import type { SqlConnection } from "./database.js";
 
 /** Named locks are the server's, not the database's: the name carries the database. */
 const LOCK_WAIT_SECONDS = 60;
+/** So soon is noticed that the process is to stop. */
+const LOCK_TRY_SECONDS = 1;
 
 /**
  * Brings the database to the newest schema (`up`) or undoes the last step (`down`). Safe when several run at once: a
- * named lock on one connection is held throughout. Throws when the lock is not had within a minute.
+ * named lock on one connection is held throughout. Throws when the lock is not had within a minute, and when the signal
+ * aborts before it is had; steps that have begun are taken to their end.
  *
  * @returns the names of the steps taken
  */
-export async function migrate(url: string, folder: string, direction: "up" | "down"): Promise<string[]> {
+export async function migrate(
+  url: string,
+  folder: string,
+  direction: "up" | "down",
+  signal?: AbortSignal,
+): Promise<string[]> {
   // A connection of its own: a change of a large table may be silent for longer than other statements are given.
   const connection = await createConnection(connectionOptions(url));
   try {
-    await lock(connection);
+    await lock(connection, signal);
     const umzug = await createUmzug(connection, folder);
     const steps = direction === "up" ? await umzug.up() : await umzug.down();
     return steps.map((step) => step.name);
@@ -38,10 +46,14 @@ export async function hasPending(url: string, folder: string): Promise<boolean> 
   }
 }
 
-async function lock(connection: SqlConnection): Promise<void> {
+async function lock(connection: SqlConnection, signal: AbortSignal | undefined): Promise<void> {
   const sql = "SELECT GET_LOCK(CONCAT('taskscheduler.migrate.', DATABASE()), ?) AS granted";
-  const rows: { granted: number | null }[] = await connection.query(sql, [LOCK_WAIT_SECONDS]);
-  if (rows[0]?.granted !== 1) throw new Error("another migration has been running for a minute");
+  for (let waited = 0; waited < LOCK_WAIT_SECONDS; waited += LOCK_TRY_SECONDS) {
+    signal?.throwIfAborted();
+    const rows: { granted: number | null }[] = await connection.query(sql, [LOCK_TRY_SECONDS]);
+    if (rows[0]?.granted === 1) return;
+  }
+  throw new Error("another migration has been running for a minute");
 }
 
 async function createUmzug(connection: SqlConnection, folder: string): Promise<Umzug<SqlConnection>> {

@@ -6,13 +6,11 @@ import type { Database } from "./database.js";
 import type { Clock } from "./database-clock.js";
 import { databaseUnavailable, isDuplicateKey, isTransient, toCallError } from "./database-error.js";
 import type { WriteCommand } from "./write-command.js";
+import { createWriteQueue, type WriteEntry } from "./write-queue.js";
 import { type AnyCommand, type CommandOutcome, runGroup } from "./write-transaction.js";
 
-/** Rows a group writes; one command alone may be larger. */
-const GROUP_WEIGHT = 512;
 /** Two: while one group waits for the disk, the next is read and written. */
 const GROUPS_IN_FLIGHT = 2;
-const WAITING_WEIGHT = 50_000;
 const ATTEMPTS = 8;
 const RETRY_MS = 15;
 
@@ -21,17 +19,14 @@ const RETRY_MS = 15;
  * flush. No timer: an idle writer begins at once.
  */
 export interface WriteGroup {
-  /** Resolves once the commit is flushed. Rejects with ServiceError, or with the defect. */
-  submit<T>(command: WriteCommand<T>): Promise<T>;
+  /**
+   * Resolves once the commit is flushed. Rejects with ServiceError, or with the defect; with the signal's reason when it
+   * is aborted before the command has begun, which then leaves no trace.
+   */
+  submit<T>(command: WriteCommand<T>, signal?: AbortSignal): Promise<T>;
   /** Resolves when nothing is waiting or under way. */
   drained(): Promise<void>;
   waiting(): number;
-}
-
-interface Entry {
-  readonly command: AnyCommand;
-  readonly resolve: (answer: unknown) => void;
-  readonly reject: (error: unknown) => void;
 }
 
 export interface WriteGroupOptions {
@@ -44,53 +39,27 @@ export interface WriteGroupOptions {
 }
 
 export function createWriteGroup({ database, clock, logger, onCommit, onGroup }: WriteGroupOptions): WriteGroup {
-  let queue: Entry[] = [];
-  let queuedWeight = 0;
+  const queue = createWriteQueue();
   let inFlight = 0;
-  /** Keys of the groups under way: what shares one waits, rather than hold up a group at a row's lock. */
-  const busyKeys = new Set<string>();
   const idle: (() => void)[] = [];
 
   function pump(): void {
     while (inFlight < GROUPS_IN_FLIGHT) {
-      const group = takeGroup();
+      const group = queue.take();
       if (group.length === 0) break;
       inFlight += 1;
       void commitGroup(group).finally(() => {
-        for (const entry of group) for (const key of entry.command.keys) busyKeys.delete(key);
+        queue.release(group);
         inFlight -= 1;
         pump();
       });
     }
-    if (inFlight === 0 && queue.length === 0) for (const resolve of idle.splice(0)) resolve();
+    if (isIdle()) for (const resolve of idle.splice(0)) resolve();
   }
 
-  /** In the order of arrival; a command that must wait makes later ones of its keys wait behind it. */
-  function takeGroup(): Entry[] {
-    const group: Entry[] = [];
-    const passed: Entry[] = [];
-    const passedKeys = new Set<string>();
-    let weight = 0;
-    let index = 0;
-    for (; index < queue.length; index += 1) {
-      const entry = queue[index] as Entry;
-      const { keys } = entry.command;
-      if (weight > 0 && weight + entry.command.weight > GROUP_WEIGHT) break;
-      if (keys.some((key) => busyKeys.has(key) || passedKeys.has(key))) {
-        for (const key of keys) passedKeys.add(key);
-        passed.push(entry);
-        continue;
-      }
-      for (const key of keys) busyKeys.add(key);
-      group.push(entry);
-      weight += entry.command.weight;
-    }
-    queue = passed.concat(queue.slice(index));
-    queuedWeight -= weight;
-    return group;
-  }
+  const isIdle = () => inFlight === 0 && queue.weight() === 0;
 
-  async function commitGroup(group: readonly Entry[]): Promise<void> {
+  async function commitGroup(group: readonly WriteEntry[]): Promise<void> {
     try {
       const { outcomes, segments } = await runAgainUntilCommitted(group.map((entry) => entry.command));
       onCommit(segments);
@@ -121,29 +90,28 @@ export function createWriteGroup({ database, clock, logger, onCommit, onGroup }:
   }
 
   return {
-    submit<T>(command: WriteCommand<T>): Promise<T> {
+    submit<T>(command: WriteCommand<T>, signal?: AbortSignal): Promise<T> {
       if (!database.isAdmitted()) return Promise.reject(databaseUnavailable());
-      if (queuedWeight >= WAITING_WEIGHT) {
+      if (queue.isFull()) {
         return Promise.reject(new ServiceError("TOO_MANY_REQUESTS", "too many writes are waiting; try again"));
       }
       return new Promise<T>((resolve, reject) => {
-        queue.push({
-          // Its answers are made and read by nobody but itself.
+        queue.add({
           command: command as unknown as AnyCommand,
+          signal,
           resolve: resolve as (answer: unknown) => void,
           reject,
         });
-        queuedWeight += command.weight;
         // Requests that arrive in one turn of the event loop begin together.
         setImmediate(pump);
       });
     },
-    drained: () => new Promise((resolve) => (inFlight === 0 && queue.length === 0 ? resolve() : idle.push(resolve))),
-    waiting: () => queuedWeight,
+    drained: () => new Promise((resolve) => (isIdle() ? resolve() : idle.push(resolve))),
+    waiting: queue.weight,
   };
 }
 
-function settle(entry: Entry, outcome: CommandOutcome | undefined): void {
+function settle(entry: WriteEntry, outcome: CommandOutcome | undefined): void {
   if (outcome !== undefined && "answer" in outcome) entry.resolve(outcome.answer);
   else entry.reject(outcome?.error);
 }

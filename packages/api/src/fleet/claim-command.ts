@@ -11,7 +11,7 @@ import {
 } from "@taskscheduler/proto";
 import type { Stage, WriteCommand, WriteView } from "../database/write-command.js";
 import { type ExecutionKey, type ExecutionRow, newExecution } from "../executions/execution-row.js";
-import { isReopenable, isSettled } from "../tasks/task-commands.js";
+import { isReopenable, isSettled } from "../tasks/task-decisions.js";
 import { scheduleOf, type TaskRow } from "../tasks/task-row.js";
 
 /** What is claimed further ahead than this is refused: schedulers claim about a second ahead. */

@@ -39,8 +39,8 @@ export function createSchedulerService(parts: SchedulerServiceParts): ServiceImp
       return { ...reconciled, serverTimeMs: clock.preciseNowMs() };
     },
     subscribe: ({ incarnation }, context) => feed(parts, incarnation, context.signal),
-    claimExecutions: (request) => writes.submit(claimCommand(request, rules, onDefect)),
-    reportExecutions: (request) => writes.submit(reportCommand(request)),
+    claimExecutions: (request, { signal }) => writes.submit(claimCommand(request, rules, onDefect), signal),
+    reportExecutions: (request, { signal }) => writes.submit(reportCommand(request), signal),
   };
 }
 

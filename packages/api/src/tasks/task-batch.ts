@@ -11,7 +11,7 @@ import {
 } from "@taskscheduler/proto";
 import { commandBase, idempotentRequest } from "../database/idempotency.js";
 import type { AssignedIds, WriteCommand } from "../database/write-command.js";
-import { decideCreate } from "./task-commands.js";
+import { decideCreate } from "./task-decisions.js";
 import { readTaskInput, type TaskInput } from "./task-input.js";
 import { taskToProto } from "./task-mapper.js";
 import { weightOf } from "./task-weight.js";

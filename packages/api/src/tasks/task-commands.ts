@@ -1,221 +1,166 @@
+import { create } from "@bufbuild/protobuf";
+import { fieldError } from "@taskscheduler/domain";
 import {
-  countOccurrences,
-  firstCursorMs,
-  isOccurrence,
-  isUnfinished,
-  latestOccurrenceMs,
-  nextOccurrenceMs,
-  ServiceError,
-  type TaskState,
-} from "@taskscheduler/domain";
-import type { Stage, WriteView } from "../database/write-command.js";
-import { type ExecutionKey, type ExecutionRow, newExecution } from "../executions/execution-row.js";
-import type { TaskInput } from "./task-input.js";
-import { etagOf } from "./task-mapper.js";
-import { scheduleOf, type TaskRow } from "./task-row.js";
+  type CreateTaskRequest,
+  CreateTaskRequestSchema,
+  type CreateTaskResponse,
+  CreateTaskResponseSchema,
+  type DeleteTaskRequest,
+  DeleteTaskRequestSchema,
+  type DeleteTaskResponse,
+  DeleteTaskResponseSchema,
+  type PauseTaskRequest,
+  PauseTaskRequestSchema,
+  type PauseTaskResponse,
+  PauseTaskResponseSchema,
+  type ResumeTaskRequest,
+  ResumeTaskRequestSchema,
+  type ResumeTaskResponse,
+  ResumeTaskResponseSchema,
+  type RunTaskRequest,
+  RunTaskRequestSchema,
+  type RunTaskResponse,
+  RunTaskResponseSchema,
+  type Task,
+  type UpdateTaskRequest,
+  UpdateTaskRequestSchema,
+  type UpdateTaskResponse,
+  UpdateTaskResponseSchema,
+} from "@taskscheduler/proto";
+import { type CommandBase, commandBase, idempotentRequest } from "../database/idempotency.js";
+import type { IdempotentRequest, WriteCommand, WriteView } from "../database/write-command.js";
+import { executionToProto } from "../executions/execution-mapper.js";
+import type { ExecutionKey } from "../executions/execution-row.js";
+import {
+  cursorKey,
+  decideCreate,
+  decideDelete,
+  decidePause,
+  decideResume,
+  decideRun,
+  decideUpdate,
+  manualRunCandidates,
+  taskOf,
+} from "./task-decisions.js";
+import { maskTouchesSchedule, readTaskInput, readTaskUpdate } from "./task-input.js";
+import { taskToProto } from "./task-mapper.js";
+import type { TaskRow } from "./task-row.js";
+import { weightOf } from "./task-weight.js";
 
-/** How far a manual run looks for a free millisecond. */
-const MANUAL_RUN_CANDIDATES = 32;
+// What each request about one task needs to see, and writes. They throw ServiceError for what is wrong by itself.
 
-/** A new row; its id comes with the insert. Throws TASK_NAME_TAKEN and SCHEDULE_NEVER_FIRES. */
-export function decideCreate(input: TaskInput, view: WriteView, path = "task"): TaskRow {
-  if (view.names.has(input.name)) throw nameTaken(input.name, path);
+export function createTaskCommand(request: CreateTaskRequest): WriteCommand<CreateTaskResponse> {
+  const input = readTaskInput(required(request.task));
+  const identity = idempotentRequest(CreateTaskRequestSchema, CreateTaskResponseSchema, request);
   return {
-    ...input,
-    id: 0,
-    state: "ACTIVE",
-    pauseReason: "",
-    nextRunTimeMs: cursorOf(input, view.nowMs, path),
-    armedTimeMs: view.nowMs,
-    runCount: 0,
-    lastRunTimeMs: null,
-    version: 1,
-    createTimeMs: view.nowMs,
-    updateTimeMs: view.nowMs,
+    ...commandBase(identity, request.validateOnly, [`name:${input.name}`], weightOf([input])),
+    needs: { names: [input.name] },
+    decide(view, stage) {
+      const row = decideCreate(input, view);
+      stage.createTask(row);
+      return (ids) => create(CreateTaskResponseSchema, { task: taskToProto(ids.created(row)) });
+    },
   };
 }
 
-/** Only edits of the schedule withdraw what is claimed and compute the next occurrence anew. */
-export function decideUpdate(current: TaskRow, input: TaskInput, view: WriteView, stage: Stage): TaskRow {
-  const taker = view.names.get(input.name);
-  if (taker !== undefined && taker !== current.id) throw nameTaken(input.name, "task");
-  const edited: TaskRow = { ...current, ...input };
-  if (sameInput(edited, current)) return current;
-  const stamped = { ...edited, version: current.version + 1, updateTimeMs: view.nowMs };
-  const next = sameSchedule(edited, current) ? stamped : rearm(stamped, current, view, stage);
-  stage.updateTask(next, current);
-  return next;
-}
-
-function rearm(row: TaskRow, previous: TaskRow, view: WriteView, stage: Stage): TaskRow {
-  recordDue(previous, "the schedule was changed", view, stage);
-  withdrawClaims(row.id, "the schedule was changed", view, stage);
-  const state: TaskState = row.state === "COMPLETED" ? "ACTIVE" : row.state;
-  return { ...row, state, armedTimeMs: view.nowMs, nextRunTimeMs: cursorOf(row, view.nowMs, "task") };
-}
-
-export function decideDelete(current: TaskRow, view: WriteView, stage: Stage): void {
-  recordDue(current, "the task was deleted", view, stage);
-  withdrawClaims(current.id, "the task was deleted", view, stage);
-  for (const row of view.unfinishedOf(current.id)) {
-    if (row.state !== "PENDING" && row.state !== "RETRYING") continue;
-    stage.saveExecution(withdrawn(row, "the task was deleted", view.nowMs));
-  }
-  stage.deleteTask(current);
-}
-
-/** A claim that is withdrawn gives its occurrence back to the cursor: it counts as missed if the pause outlasts it. */
-export function decidePause(current: TaskRow, reason: string, view: WriteView, stage: Stage): TaskRow {
-  if (current.state === "COMPLETED") throw completed(current.id);
-  // Sent again, or without a reason, it says nothing new.
-  if (current.state === "PAUSED" && (reason === "" || current.pauseReason === reason)) return current;
-  const returned = withdrawClaims(current.id, "the task was paused", view, stage);
-  const next: TaskRow = {
-    ...stamp(current, view.nowMs),
-    state: "PAUSED",
-    pauseReason: reason,
-    nextRunTimeMs: earliest([current.nextRunTimeMs, ...returned]),
+export function updateTaskCommand(request: UpdateTaskRequest): WriteCommand<UpdateTaskResponse> {
+  const change = required(request.task);
+  if (change.id === 0) throw fieldError("task.id", "must be set: it says which task changes");
+  const mask = request.updateMask?.paths;
+  const touchesSchedule = maskTouchesSchedule(change, mask);
+  const identity = idempotentRequest(UpdateTaskRequestSchema, UpdateTaskResponseSchema, request);
+  return {
+    ...commandBase(
+      identity,
+      request.validateOnly,
+      change.name === "" ? [`task:${change.id}`] : [`task:${change.id}`, `name:${change.name}`],
+      weightOf([change]),
+    ),
+    needs: {
+      taskIds: [change.id],
+      names: change.name === "" ? [] : [change.name],
+      unfinishedOf: touchesSchedule ? [change.id] : [],
+    },
+    executionsNeeded: (view) => [...lastExecutionKey(view, change.id), ...cursorKey(view.tasks.get(change.id))],
+    decide(view, stage) {
+      const current = taskOf(view, change.id, change.etag);
+      const row = decideUpdate(current, readTaskUpdate(change, mask, current), view, stage);
+      return () => create(UpdateTaskResponseSchema, { task: withLastExecution(view, row) });
+    },
   };
-  stage.updateTask(next, current);
-  return next;
 }
 
-export function decideResume(current: TaskRow, view: WriteView, stage: Stage): TaskRow {
-  if (current.state === "COMPLETED") throw completed(current.id);
-  if (current.state === "ACTIVE") return current;
-  const next: TaskRow = { ...stamp(current, view.nowMs), state: "ACTIVE", pauseReason: "" };
-  stage.updateTask(next, current);
-  return next;
+export function deleteTaskCommand(request: DeleteTaskRequest): WriteCommand<DeleteTaskResponse> {
+  const identity = idempotentRequest(DeleteTaskRequestSchema, DeleteTaskResponseSchema, request);
+  return {
+    ...taskCommand(request.id, identity, request.validateOnly),
+    decide(view, stage) {
+      const row = taskOf(view, request.id, request.etag);
+      decideDelete(row, view, stage);
+      return () => create(DeleteTaskResponseSchema, { task: withLastExecution(view, row) });
+    },
+  };
 }
 
-/** The instants that a manual run may be given, all of which it must see. */
-export function manualRunCandidates(taskId: number, nowMs: number): ExecutionKey[] {
-  return Array.from({ length: MANUAL_RUN_CANDIDATES }, (_, index) => ({ taskId, scheduledTimeMs: nowMs + index }));
+export function pauseTaskCommand(request: PauseTaskRequest): WriteCommand<PauseTaskResponse> {
+  const identity = idempotentRequest(PauseTaskRequestSchema, PauseTaskResponseSchema, request);
+  return {
+    ...taskCommand(request.id, identity, request.validateOnly),
+    decide(view, stage) {
+      const row = decidePause(taskOf(view, request.id), request.reason, view, stage);
+      return () => create(PauseTaskResponseSchema, { task: withLastExecution(view, row) });
+    },
+  };
 }
 
-/** The first millisecond that is neither in the ledger nor an occurrence. */
-export function decideRun(task: TaskRow, view: WriteView, stage: Stage): ExecutionRow {
-  const schedule = scheduleOf(task);
-  const key = manualRunCandidates(task.id, view.nowMs).find(
-    (candidate) =>
-      view.execution(candidate) === undefined &&
-      candidate.scheduledTimeMs !== task.nextRunTimeMs &&
-      !isOccurrence(schedule, candidate.scheduledTimeMs),
-  );
-  if (key === undefined) throw new ServiceError("TOO_MANY_REQUESTS", "the task is run too often; try again");
-  const row = newExecution(key, task.name, "MANUAL", "PENDING");
-  stage.saveExecution(row);
-  return row;
+export function resumeTaskCommand(request: ResumeTaskRequest): WriteCommand<ResumeTaskResponse> {
+  const identity = idempotentRequest(ResumeTaskRequestSchema, ResumeTaskResponseSchema, request);
+  return {
+    ...taskCommand(request.id, identity, request.validateOnly),
+    decide(view, stage) {
+      const row = decideResume(taskOf(view, request.id), view, stage);
+      return () => create(ResumeTaskResponseSchema, { task: withLastExecution(view, row) });
+    },
+  };
 }
 
-/** Throws TASK_NOT_FOUND and, when an etag is given that is not the current one, ETAG_MISMATCH. */
-export function taskOf(view: WriteView, id: number, etag = ""): TaskRow {
-  const row = view.tasks.get(id);
-  if (row === undefined) throw taskNotFound(id);
-  if (etag !== "" && etag !== etagOf(row)) {
-    throw new ServiceError("ETAG_MISMATCH", `task ${id} has changed since; read it again`);
-  }
-  return row;
+export function runTaskCommand(request: RunTaskRequest): WriteCommand<RunTaskResponse> {
+  const identity = idempotentRequest(RunTaskRequestSchema, RunTaskResponseSchema, request);
+  return {
+    ...taskCommand(request.id, identity, request.validateOnly),
+    executionsNeeded: (view) => manualRunCandidates(request.id, view.nowMs),
+    decide(view, stage) {
+      const row = decideRun(taskOf(view, request.id), view, stage);
+      return () => create(RunTaskResponseSchema, { execution: executionToProto(row) });
+    },
+  };
 }
 
-export function taskNotFound(id: number): ServiceError {
-  return new ServiceError("TASK_NOT_FOUND", `there is no task ${id}`);
+/** A command about one task that may withdraw what is claimed of it. */
+function taskCommand<T>(
+  id: number,
+  identity: IdempotentRequest<T> | undefined,
+  validateOnly: boolean,
+): CommandBase<T> & Pick<WriteCommand<T>, "needs" | "executionsNeeded"> {
+  return {
+    ...commandBase(identity, validateOnly, [`task:${id}`]),
+    needs: { taskIds: [id], unfinishedOf: [id] },
+    executionsNeeded: (view) => [...lastExecutionKey(view, id), ...cursorKey(view.tasks.get(id))],
+  };
 }
 
-function nameTaken(name: string, path: string): ServiceError {
-  return new ServiceError("TASK_NAME_TAKEN", `there is a task named ${JSON.stringify(name)} already`, {
-    violations: [{ field: `${path}.name`, description: "is taken" }],
-  });
+function lastExecutionKey(view: WriteView, taskId: number): ExecutionKey[] {
+  const lastRunTimeMs = view.tasks.get(taskId)?.lastRunTimeMs ?? null;
+  return lastRunTimeMs === null ? [] : [{ taskId, scheduledTimeMs: lastRunTimeMs }];
 }
 
-function completed(id: number): ServiceError {
-  return new ServiceError("TASK_COMPLETED", `task ${id} is completed; give it a later scheduled_time`);
+function withLastExecution(view: WriteView, row: TaskRow): Task {
+  const [key] = lastExecutionKey(view, row.id);
+  return taskToProto(row, key === undefined ? undefined : view.execution(key));
 }
 
-function cursorOf(input: TaskInput, nowMs: number, path: string): number {
-  const cursor = firstCursorMs(scheduleOf(input), nowMs);
-  if (cursor !== undefined) return cursor;
-  const description = "the schedule has no occurrence from now to the year 9999";
-  throw new ServiceError("SCHEDULE_NEVER_FIRES", description, {
-    violations: [{ field: `${path}.scheduled_time`, description }],
-  });
-}
-
-/** Takes back the claims that are not due yet. @returns their scheduled times */
-function withdrawClaims(taskId: number, why: string, view: WriteView, stage: Stage): number[] {
-  const open = view
-    .unfinishedOf(taskId)
-    .filter((row) => row.state === "CLAIMED" && row.trigger !== "MANUAL" && row.scheduledTimeMs > view.nowMs);
-  for (const row of open) stage.saveExecution(withdrawn(row, why, view.nowMs));
-  return open.map((row) => row.scheduledTimeMs);
-}
-
-/** What is due, and nobody has claimed, would go without a row when its cursor goes. */
-function recordDue(task: TaskRow, why: string, view: WriteView, stage: Stage): void {
-  const cursorMs = task.nextRunTimeMs;
-  if (task.state !== "ACTIVE" || cursorMs === null || cursorMs > view.nowMs) return;
-  const key = { taskId: task.id, scheduledTimeMs: cursorMs };
-  const existing = view.execution(key);
-  if (isSettled(existing)) return;
-  const schedule = scheduleOf(task);
-  const lastMs = Math.max(cursorMs, latestOccurrenceMs(schedule, view.nowMs) ?? cursorMs);
-  stage.saveExecution({
-    ...newExecution(key, task.name, "SCHEDULE", "MISSED"),
-    fence: (existing?.fence ?? 0) + 1,
-    endTimeMs: view.nowMs,
-    missedCount: 1 + countOccurrences(schedule, cursorMs + 1, lastMs),
-    missedUntilMs: lastMs,
-    error: `nothing had run it when ${why}`,
-  });
-}
-
-/** The row of the occurrence at the cursor, which an edit or a deletion must see. */
-export function cursorKey(task: TaskRow | undefined): ExecutionKey[] {
-  if (task === undefined || task.nextRunTimeMs === null) return [];
-  return [{ taskId: task.id, scheduledTimeMs: task.nextRunTimeMs }];
-}
-
-function withdrawn(row: ExecutionRow, why: string, nowMs: number): ExecutionRow {
-  return { ...row, state: "CANCELLED", fence: row.fence + 1, endTimeMs: nowMs, error: `withdrawn: ${why}` };
-}
-
-/** A withdrawn row may come back: its task may be moved away from an instant and back to it. */
-export function isReopenable(row: ExecutionRow): boolean {
-  return row.state === "CANCELLED" && row.startTimeMs === null;
-}
-
-/** Whether a row of the ledger already says what became of an occurrence. */
-export function isSettled(row: ExecutionRow | undefined): boolean {
-  return row !== undefined && (isUnfinished(row.state) || !isReopenable(row));
-}
-
-/** Where the cursor goes after an occurrence that ran although it had been given back to it. */
-export function cursorAfter(task: TaskRow, scheduledTimeMs: number): number | null {
-  if (task.nextRunTimeMs !== scheduledTimeMs) return task.nextRunTimeMs;
-  return nextOccurrenceMs(scheduleOf(task), scheduledTimeMs) ?? null;
-}
-
-function stamp(row: TaskRow, nowMs: number): TaskRow {
-  return { ...row, version: row.version + 1, updateTimeMs: nowMs };
-}
-
-function earliest(times: readonly (number | null)[]): number | null {
-  const known = times.filter((time): time is number => time !== null);
-  return known.length === 0 ? null : Math.min(...known);
-}
-
-function sameSchedule(a: TaskInput, b: TaskInput): boolean {
-  const same = (a.recurrence ?? "ONCE") === (b.recurrence ?? "ONCE");
-  return same && a.scheduledTimeMs === b.scheduledTimeMs && a.timeZone === b.timeZone;
-}
-
-function sameInput(a: TaskInput, b: TaskInput): boolean {
-  const labels = (input: TaskInput) => JSON.stringify(Object.entries(input.labels).sort());
-  return (
-    sameSchedule(a, b) &&
-    a.recurrence === b.recurrence &&
-    a.name === b.name &&
-    a.description === b.description &&
-    labels(a) === labels(b)
-  );
+/** The proto's rules see to it that it is there. */
+function required<T>(value: T | undefined): T {
+  if (value === undefined) throw new Error("a required field is missing");
+  return value;
 }

@@ -1,6 +1,6 @@
 import { WriteStage } from "../database/write-stage.js";
 import { DAY_MS, executionRow, NOW_MS, taskRow, viewOf } from "../database/write-view.fixture.js";
-import { decideDelete, decidePause, decideResume, decideRun, decideUpdate } from "./task-commands.js";
+import { decideDelete, decidePause, decideResume, decideRun, decideUpdate } from "./task-decisions.js";
 
 const AHEAD_MS = NOW_MS + 800;
 const claimedAhead = executionRow({ scheduledTimeMs: AHEAD_MS });

@@ -1,0 +1,84 @@
+import { createWriteQueue, type WriteEntry } from "./write-queue.js";
+
+/** An entry that records what became of it. */
+function entry(keys: readonly string[], options: { weight?: number; signal?: AbortSignal } = {}) {
+  const rejections: unknown[] = [];
+  const made: WriteEntry = {
+    command: {
+      keys,
+      weight: options.weight ?? 1,
+      validateOnly: false,
+      needs: {},
+      decide: () => () => undefined,
+    },
+    signal: options.signal,
+    resolve: () => undefined,
+    reject: (error) => rejections.push(error),
+  };
+  return { ...made, rejections };
+}
+
+it("takes in the order of arrival, up to a bound of rows", () => {
+  const queue = createWriteQueue();
+  const entries = ["a", "b", "c", "d"].map((key) => entry([key], { weight: 200 }));
+  for (const each of entries) queue.add(each);
+  expect(queue.weight()).toBe(800);
+  expect(queue.take()).toEqual(entries.slice(0, 2));
+  expect(queue.take()).toEqual(entries.slice(2));
+  expect(queue.take()).toEqual([]);
+  expect(queue.weight()).toBe(0);
+});
+
+it("takes one command that is larger than a group, alone", () => {
+  const queue = createWriteQueue();
+  const [large, small] = [entry(["a"], { weight: 5_000 }), entry(["b"])];
+  queue.add(large);
+  queue.add(small);
+  expect(queue.take()).toEqual([large]);
+  expect(queue.take()).toEqual([small]);
+});
+
+it("holds back what shares a key with a group under way, and what shares one with that", () => {
+  const queue = createWriteQueue();
+  const [first, second, third, other] = [entry(["a"]), entry(["a", "b"]), entry(["b"]), entry(["c"])];
+  for (const each of [first, second, third, other]) queue.add(each);
+  const group = queue.take();
+  expect(group).toEqual([first, other]);
+  expect(queue.take()).toEqual([]);
+  queue.release(group);
+  const next = queue.take();
+  expect(next).toEqual([second]);
+  queue.release(next);
+  expect(queue.take()).toEqual([third]);
+});
+
+it("drops what nobody waits for any more, with the reason", () => {
+  const queue = createWriteQueue();
+  const controller = new AbortController();
+  const [given, kept] = [entry(["a"], { signal: controller.signal }), entry(["a"])];
+  queue.add(given);
+  queue.add(kept);
+  const reason = new Error("the deadline has passed");
+  controller.abort(reason);
+  expect(queue.take()).toEqual([kept]);
+  expect(given.rejections).toEqual([reason]);
+  expect(queue.weight()).toBe(0);
+});
+
+it("says when it is full", () => {
+  const queue = createWriteQueue();
+  queue.add(entry(["a"], { weight: 49_999 }));
+  expect(queue.isFull()).toBe(false);
+  queue.add(entry(["b"]));
+  expect(queue.isFull()).toBe(true);
+});
+
+it("looks past a bounded number of those that wait for one key", () => {
+  const queue = createWriteQueue();
+  for (let count = 0; count < 2_000; count += 1) queue.add(entry(["hot"]));
+  const behind = entry(["cold"]);
+  queue.add(behind);
+  expect(queue.take()).toHaveLength(1);
+  expect(queue.take()).toEqual([]);
+  expect(queue.weight()).toBe(2_000);
+});
