@@ -10,7 +10,7 @@ import { createTaskClient } from "../setup/task-client.js";
 jest.setTimeout(60_000);
 
 const DAY_MS = 24 * 60 * 60 * 1000;
-const STEPS = ["0001-tasks", "0002-schedule", "0003-ledger", "0004-changes"];
+const STEPS = ["0001-tasks", "0002-schedule", "0003-ledger", "0004-changes", "0005-lease"];
 
 /** As the original made it, in a database that the server's defaults shaped. */
 const ORIGINAL_TABLE = `CREATE TABLE IF NOT EXISTS tasks (

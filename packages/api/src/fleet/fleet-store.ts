@@ -7,12 +7,19 @@ export interface Registration {
   readonly schedulerId: string;
   readonly state: "LIVE" | "DRAINING";
   readonly beat: number;
+  /** What it was promised when it registered. */
+  readonly leaseMs: number;
 }
 
-export async function register(connection: SqlConnection, schedulerId: string, nowMs: number): Promise<number> {
+export async function register(
+  connection: SqlConnection,
+  schedulerId: string,
+  leaseMs: number,
+  nowMs: number,
+): Promise<number> {
   const rows: { incarnation: number }[] = await connection.query(
-    "INSERT INTO schedulers (scheduler_id, register_time) VALUES (?, ?) RETURNING incarnation",
-    [schedulerId, toDatetime(nowMs)],
+    "INSERT INTO schedulers (scheduler_id, lease_ms, register_time) VALUES (?, ?, ?) RETURNING incarnation",
+    [schedulerId, leaseMs, toDatetime(nowMs)],
   );
   return Number(rows[0]?.incarnation);
 }
@@ -32,7 +39,8 @@ export async function beat(
 
 export async function findRegistrations(connection: SqlConnection): Promise<Registration[]> {
   return connection.query(
-    "SELECT incarnation, scheduler_id AS schedulerId, state, beat FROM schedulers WHERE state <> 'ENDED' ORDER BY incarnation",
+    `SELECT incarnation, scheduler_id AS schedulerId, state, beat, lease_ms AS leaseMs
+       FROM schedulers WHERE state <> 'ENDED' ORDER BY incarnation`,
   );
 }
 

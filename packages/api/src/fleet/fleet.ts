@@ -2,6 +2,7 @@ import { assignShards } from "@taskscheduler/domain";
 import { type Logger, type Part, sleep } from "@taskscheduler/runtime";
 import type { Database } from "../database/database.js";
 import { endRegistration, findRegistrations, type Registration } from "./fleet-store.js";
+import { createSightings } from "./sightings.js";
 
 const MAX_POLL_MS = 500;
 
@@ -24,18 +25,10 @@ export interface Fleet extends Part {
   expectSuccessor(schedulerId: string): void;
 }
 
-interface Sighting {
-  readonly beat: number;
-  /** Unchanged until then, it is dead. */
-  readonly deadlineMs: number;
-  /** A process has started under its name since. */
-  readonly isSucceeded: boolean;
-}
-
 export function createFleet(database: Database, leaseMs: number, logger: Logger): Fleet {
   const pollMs = Math.min(MAX_POLL_MS, leaseMs / 10);
   const stopping = new AbortController();
-  const sightings = new Map<number, Sighting>();
+  const sightings = createSightings(leaseMs);
   let shards = new Map<number, readonly number[]>();
   let registrations: readonly Registration[] = [];
   let lastPollMs = performance.now();
@@ -64,43 +57,28 @@ export function createFleet(database: Database, leaseMs: number, logger: Logger)
     const found = await database.read(() => database.withConnection(findRegistrations));
     const nowMs = performance.now();
     // While we could not look, nobody could show us a sign of life either.
-    if (nowMs - lastPollMs > leaseMs / 2) sightings.clear();
+    if (nowMs - lastPollMs > leaseMs / 2) sightings.forgetAll();
     lastPollMs = nowMs;
     const live: Registration[] = [];
     for (const registration of found) {
       if (!(await isLive(registration, nowMs))) continue;
-      const isSucceeded = sightings.get(registration.incarnation)?.isSucceeded === true;
+      const isSucceeded = sightings.isSucceeded(registration.incarnation);
       live.push(isSucceeded ? { ...registration, state: "DRAINING" } : registration);
     }
-    for (const incarnation of sightings.keys()) {
-      if (!found.some((registration) => registration.incarnation === incarnation)) sightings.delete(incarnation);
-    }
+    sightings.keep(found.map(({ incarnation }) => incarnation));
     registrations = live;
     shards = assign(live);
   }
 
   async function isLive(registration: Registration, nowMs: number): Promise<boolean> {
+    if (sightings.isAlive(registration, nowMs)) return true;
     const { incarnation, beat, schedulerId } = registration;
-    const sighting = sightings.get(incarnation);
-    if (sighting === undefined || beat > sighting.beat) {
-      sightings.set(incarnation, { beat, deadlineMs: nowMs + leaseMs, isSucceeded: false });
-      return true;
-    }
-    if (nowMs <= sighting.deadlineMs) return true;
     const hasEnded = await database.read(() =>
       database.withConnection((connection) => endRegistration(connection, incarnation, beat)),
     );
     if (!hasEnded) return true;
     logger.warn({ schedulerId, incarnation }, "a scheduler fell silent; others take over");
     return false;
-  }
-
-  function expectSuccessor(name: string): void {
-    for (const { incarnation, schedulerId } of registrations) {
-      const sighting = sightings.get(incarnation);
-      if (schedulerId !== name || sighting === undefined) continue;
-      sightings.set(incarnation, { ...sighting, isSucceeded: true });
-    }
   }
 
   async function poll(): Promise<void> {
@@ -115,7 +93,11 @@ export function createFleet(database: Database, leaseMs: number, logger: Logger)
     shardsOf: (incarnation) => shards.get(incarnation),
     incarnations: () => registrations.map((registration) => registration.incarnation),
     refresh,
-    expectSuccessor,
+    expectSuccessor(name) {
+      for (const { incarnation, schedulerId } of registrations) {
+        if (schedulerId === name) sightings.expectSuccessor(incarnation);
+      }
+    },
     async start() {
       lastPollMs = performance.now();
       polling = poll();

@@ -27,7 +27,7 @@ export function createSchedulerService(parts: SchedulerServiceParts): ServiceImp
       await fleet.refresh();
       if (processStarted) fleet.expectSuccessor(schedulerId);
       const incarnation = await database.read(() =>
-        database.withConnection((connection) => register(connection, schedulerId, clock.nowMs())),
+        database.withConnection((connection) => register(connection, schedulerId, leaseMs, clock.nowMs())),
       );
       await fleet.refresh();
       logger.info({ schedulerId, incarnation }, "a scheduler registered");

@@ -1,0 +1,1 @@
+ALTER TABLE schedulers DROP COLUMN IF EXISTS lease_ms;
