@@ -35,6 +35,7 @@ export function isDuplicateKey(error: unknown): boolean {
 
 /** The database is away, or goes: nothing is wrong with the request. */
 export function isUnavailable(error: unknown): boolean {
+  if (error instanceof ServiceError) return error.reason === "DATABASE_UNAVAILABLE";
   const driverError = driverErrorOf(error);
   if (UNAVAILABLE_ERRNOS.has(errnoOf(error))) return true;
   if (UNAVAILABLE_NAMES.test(String(property(error, "name")))) return true;

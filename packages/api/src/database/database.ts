@@ -12,8 +12,8 @@ export type SqlConnection = Connection;
 export interface Database {
   readonly sequelize: Sequelize;
   /**
-   * Runs `work` on a connection of its own, with errors as they come. A connection that an error may have left inside
-   * a transaction is closed.
+   * Runs `work` on a connection of its own, with its errors as they come; DATABASE_UNAVAILABLE when no connection can be
+   * had. A connection that an error may have left inside a transaction is closed.
    */
   withConnection<T>(work: (connection: SqlConnection) => Promise<T>): Promise<T>;
   /** A read by models or SQL, with the database's errors mapped: UNAVAILABLE when it is away, or not admitted yet. */
@@ -60,7 +60,9 @@ export function createDatabase({ url, poolSize = POOL_SIZE }: DatabaseOptions): 
   let admitted = false;
 
   async function withConnection<T>(work: (connection: SqlConnection) => Promise<T>): Promise<T> {
-    const connection = await pool.getConnection({ type: "write" });
+    const connection = await pool.getConnection({ type: "write" }).catch((error: unknown) => {
+      throw toCallError(error);
+    });
     try {
       return await work(connection);
     } catch (error) {

@@ -12,6 +12,8 @@ import { type AnyCommand, type CommandOutcome, runGroup } from "./write-transact
 /** Two: while one group waits for the disk, the next is read and written. */
 const GROUPS_IN_FLIGHT = 2;
 const ATTEMPTS = 8;
+/** A group that met another process's locks is not begun again after this. */
+const ATTEMPTS_MS = 10_000;
 const RETRY_MS = 15;
 
 /**
@@ -66,6 +68,8 @@ export function createWriteGroup({ database, clock, logger, onCommit, onGroup }:
       onGroup(group.length);
       for (const [index, entry] of group.entries()) settle(entry, outcomes[index]);
     } catch (error) {
+      // Without a connection to be had, who waits behind would only wait as long again.
+      if (error instanceof ServiceError) queue.rejectAll(error);
       const failure = toCallError(error);
       if (failure instanceof ServiceError || group.length === 1) {
         for (const entry of group) entry.reject(failure);
@@ -78,12 +82,14 @@ export function createWriteGroup({ database, clock, logger, onCommit, onGroup }:
   }
 
   async function runAgainUntilCommitted(commands: readonly AnyCommand[]): ReturnType<typeof runGroup> {
+    const endMs = performance.now() + ATTEMPTS_MS;
     for (let attempt = 1; ; attempt += 1) {
       try {
-        return await database.withConnection((connection) => runGroup(connection, commands, clock.nowMs()));
+        return await database.withConnection((connection) => runGroup(connection, commands, clock));
       } catch (error) {
         // A duplicate key is another process's write between our look and ours: the next look sees it.
-        if (attempt === ATTEMPTS || !(isTransient(error) || isDuplicateKey(error))) throw error;
+        const isOver = attempt === ATTEMPTS || performance.now() > endMs;
+        if (isOver || !(isTransient(error) || isDuplicateKey(error))) throw error;
         await wait(Math.random() * RETRY_MS * attempt);
       }
     }

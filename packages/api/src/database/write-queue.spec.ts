@@ -73,12 +73,51 @@ it("says when it is full", () => {
   expect(queue.isFull()).toBe(true);
 });
 
-it("looks past a bounded number of those that wait for one key", () => {
+it("lets a long line for one key hold up nobody else", () => {
   const queue = createWriteQueue();
-  for (let count = 0; count < 2_000; count += 1) queue.add(entry(["hot"]));
-  const behind = entry(["cold"]);
-  queue.add(behind);
-  expect(queue.take()).toHaveLength(1);
+  for (let count = 0; count < 10_000; count += 1) queue.add(entry(["hot"]));
+  const cold = entry(["cold"]);
+  queue.add(cold);
+  const group = queue.take();
+  expect(group).toHaveLength(2);
+  expect(group).toContain(cold);
   expect(queue.take()).toEqual([]);
-  expect(queue.weight()).toBe(2_000);
+  queue.release(group);
+  expect(queue.take()).toHaveLength(1);
+});
+
+it("takes a command that names one key twice", () => {
+  const queue = createWriteQueue();
+  const [twice, behind] = [entry(["a", "a"]), entry(["a"])];
+  queue.add(twice);
+  queue.add(behind);
+  const group = queue.take();
+  expect(group).toEqual([twice]);
+  queue.release(group);
+  expect(queue.take()).toEqual([behind]);
+});
+
+it("rejects all that waits, and goes on with what comes after what is under way", () => {
+  const queue = createWriteQueue();
+  const [underWay, behind, free] = [entry(["a"]), entry(["a", "b"]), entry(["c"])];
+  queue.add(underWay);
+  const group = queue.take();
+  queue.add(behind);
+  queue.add(free);
+  const error = new Error("away");
+  queue.rejectAll(error);
+  expect([underWay.rejections, behind.rejections, free.rejections]).toEqual([[], [error], [error]]);
+  expect(queue.weight()).toBe(0);
+  const [later, other] = [entry(["a"]), entry(["b"])];
+  queue.add(later);
+  queue.add(other);
+  expect(queue.take()).toEqual([other]);
+  queue.release(group);
+  expect(queue.take()).toEqual([later]);
+});
+
+it("counts what writes no row as one", () => {
+  const queue = createWriteQueue();
+  queue.add(entry([], { weight: 0 }));
+  expect(queue.weight()).toBe(1);
 });

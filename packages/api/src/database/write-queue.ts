@@ -3,8 +3,6 @@ import type { WriteCommand } from "./write-command.js";
 /** Rows a group writes; one command alone may be larger. */
 const GROUP_WEIGHT = 512;
 const WAITING_WEIGHT = 50_000;
-/** How many that must wait for others a look passes: however long the queue for one task is, a look is short. */
-const PASSED = 1_024;
 
 /** A command that waits, and who waits for it. */
 export interface WriteEntry {
@@ -16,63 +14,119 @@ export interface WriteEntry {
   readonly reject: (error: unknown) => void;
 }
 
-/** What waits to be written, in the order of arrival; commands that share a key are never under way together. */
+/**
+ * What waits to be written. Commands that share a key are never under way together, rather than hold up a group at a
+ * row's lock: each key has a line, in the order of arrival, and a command is ready when it is the first in all of its
+ * lines. So a long line for one task holds up nobody else.
+ */
 export interface WriteQueue {
   /** The rows of what waits. */
   weight(): number;
   isFull(): boolean;
   add(entry: WriteEntry): void;
-  /** The next group, empty if nothing can begin. A command that must wait makes later ones of its keys wait behind it. */
+  /** The next group, empty if nothing is ready. */
   take(): WriteEntry[];
   /** A group is no longer under way. */
   release(group: readonly WriteEntry[]): void;
+  /** Rejects all that waits. */
+  rejectAll(error: unknown): void;
 }
 
 export function createWriteQueue(): WriteQueue {
-  let waiting: WriteEntry[] = [];
+  /** Of each key: who is under way with it or ready, and who waits behind. */
+  const lines = new Map<string, WriteEntry[]>();
+  /** In how many lines an entry is not the first. */
+  const blocked = new Map<WriteEntry, number>();
+  let ready: WriteEntry[] = [];
   let weight = 0;
-  /** Of the groups under way: what shares one waits here, rather than hold up a group at a row's lock. */
-  const busyKeys = new Set<string>();
 
-  function take(): WriteEntry[] {
-    const group: WriteEntry[] = [];
-    const passed: WriteEntry[] = [];
-    const passedKeys = new Set<string>();
-    let groupWeight = 0;
-    let index = 0;
-    for (; index < waiting.length && passed.length < PASSED; index += 1) {
-      const entry = waiting[index] as WriteEntry;
-      const { command, signal } = entry;
-      if (signal?.aborted) {
-        weight -= command.weight;
-        entry.reject(signal.reason);
-        continue;
-      }
-      if (groupWeight > 0 && groupWeight + command.weight > GROUP_WEIGHT) break;
-      if (command.keys.some((key) => busyKeys.has(key) || passedKeys.has(key))) {
-        for (const key of command.keys) passedKeys.add(key);
-        passed.push(entry);
-        continue;
-      }
-      for (const key of command.keys) busyKeys.add(key);
-      group.push(entry);
-      groupWeight += command.weight;
+  function leave(entry: WriteEntry): void {
+    for (const key of keysOf(entry)) {
+      const line = lines.get(key) ?? [];
+      line.shift();
+      const [next] = line;
+      if (next === undefined) lines.delete(key);
+      else unblock(next);
     }
-    waiting = passed.concat(waiting.slice(index));
-    weight -= groupWeight;
-    return group;
+  }
+
+  function unblock(entry: WriteEntry): void {
+    const left = (blocked.get(entry) ?? 0) - 1;
+    if (left > 0) {
+      blocked.set(entry, left);
+      return;
+    }
+    blocked.delete(entry);
+    ready.push(entry);
+  }
+
+  function drop(entry: WriteEntry, reason: unknown): void {
+    weight -= weightOf(entry);
+    leave(entry);
+    entry.reject(reason);
   }
 
   return {
     weight: () => weight,
     isFull: () => weight >= WAITING_WEIGHT,
     add(entry) {
-      waiting.push(entry);
-      weight += entry.command.weight;
+      weight += weightOf(entry);
+      let behind = 0;
+      for (const key of keysOf(entry)) {
+        const line = lines.get(key);
+        if (line === undefined) {
+          lines.set(key, [entry]);
+        } else {
+          line.push(entry);
+          behind += 1;
+        }
+      }
+      if (behind === 0) ready.push(entry);
+      else blocked.set(entry, behind);
     },
-    take,
+    take() {
+      const group: WriteEntry[] = [];
+      let groupWeight = 0;
+      let index = 0;
+      // Dropping an entry may make others ready.
+      for (; index < ready.length; index += 1) {
+        const entry = ready[index] as WriteEntry;
+        if (entry.signal?.aborted) {
+          drop(entry, entry.signal.reason);
+          continue;
+        }
+        if (groupWeight > 0 && groupWeight + weightOf(entry) > GROUP_WEIGHT) break;
+        groupWeight += weightOf(entry);
+        group.push(entry);
+      }
+      ready = ready.slice(index);
+      weight -= groupWeight;
+      return group;
+    },
     release(group) {
-      for (const { command } of group) for (const key of command.keys) busyKeys.delete(key);
+      for (const entry of group) leave(entry);
+    },
+    rejectAll(error) {
+      const rejected = new Set([...ready, ...blocked.keys()]);
+      for (const [key, line] of lines) {
+        const underWay = line.filter((entry) => !rejected.has(entry));
+        if (underWay.length === 0) lines.delete(key);
+        else lines.set(key, underWay);
+      }
+      ready = [];
+      blocked.clear();
+      weight = 0;
+      for (const entry of rejected) entry.reject(error);
     },
   };
+}
+
+/** A batch may name the same thing twice. */
+function keysOf(entry: WriteEntry): ReadonlySet<string> {
+  return new Set(entry.command.keys);
+}
+
+/** What writes no row still takes its turn. */
+function weightOf(entry: WriteEntry): number {
+  return Math.max(1, entry.command.weight);
 }

@@ -16,6 +16,7 @@ import { taskChange } from "../tasks/task-mapper.js";
 import type { TaskRow } from "../tasks/task-row.js";
 import { deleteTasks, findNames, insertTasks, lockTasks, moveTasks, updateTasks } from "../tasks/task-store.js";
 import type { SqlConnection } from "./database.js";
+import type { Clock } from "./database-clock.js";
 import { findAnswers, type StoredAnswer, saveAnswers } from "./request-store.js";
 import type { AssignedIds, Decision, WriteCommand, WriteView } from "./write-command.js";
 import { type StagedTaskChange, WriteStage } from "./write-stage.js";
@@ -38,10 +39,11 @@ interface Decided {
 export async function runGroup(
   connection: SqlConnection,
   commands: readonly AnyCommand[],
-  nowMs: number,
+  clock: Clock,
 ): Promise<{ outcomes: CommandOutcome[]; segments: ChangeSegment[] }> {
   await connection.query("BEGIN");
-  const view = await readView(connection, commands, nowMs);
+  const view = await readView(connection, commands, clock);
+  const { nowMs } = view;
   // Last of what is read: whoever sees what a request has changed, maybe after waiting for its locks, sees its answer too.
   const answers = await findAnswers(
     connection,
@@ -96,7 +98,7 @@ function firstAnswer(command: AnyCommand, stored: StoredAnswer): unknown {
   return command.request.decode(stored.answer);
 }
 
-async function readView(connection: SqlConnection, commands: readonly AnyCommand[], nowMs: number): Promise<WriteView> {
+async function readView(connection: SqlConnection, commands: readonly AnyCommand[], clock: Clock): Promise<WriteView> {
   const gather = <T>(pick: (command: AnyCommand) => readonly T[] | undefined): T[] => [
     ...new Set(commands.flatMap((command) => pick(command) ?? [])),
   ];
@@ -115,7 +117,8 @@ async function readView(connection: SqlConnection, commands: readonly AnyCommand
   const executions = new Map<string, ExecutionRow>();
   const unfinished = new Map<number, ExecutionRow[]>();
   const view: WriteView = {
-    nowMs,
+    // After the wait for the tasks' locks: what is due is judged by it.
+    nowMs: clock.nowMs(),
     tasks,
     names,
     incarnations,

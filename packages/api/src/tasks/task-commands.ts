@@ -94,6 +94,8 @@ export function deleteTaskCommand(request: DeleteTaskRequest): WriteCommand<Dele
   const identity = idempotentRequest(DeleteTaskRequestSchema, DeleteTaskResponseSchema, request);
   return {
     ...taskCommand(request.id, identity, request.validateOnly),
+    needs: { taskIds: [request.id], unfinishedOf: [request.id] },
+    executionsNeeded: (view) => [...lastExecutionKey(view, request.id), ...cursorKey(view.tasks.get(request.id))],
     decide(view, stage) {
       const row = taskOf(view, request.id, request.etag);
       decideDelete(row, view, stage);
@@ -106,6 +108,7 @@ export function pauseTaskCommand(request: PauseTaskRequest): WriteCommand<PauseT
   const identity = idempotentRequest(PauseTaskRequestSchema, PauseTaskResponseSchema, request);
   return {
     ...taskCommand(request.id, identity, request.validateOnly),
+    needs: { taskIds: [request.id], unfinishedOf: [request.id] },
     decide(view, stage) {
       const row = decidePause(taskOf(view, request.id), request.reason, view, stage);
       return () => create(PauseTaskResponseSchema, { task: withLastExecution(view, row) });
@@ -136,7 +139,7 @@ export function runTaskCommand(request: RunTaskRequest): WriteCommand<RunTaskRes
   };
 }
 
-/** A command about one task that may withdraw what is claimed of it. */
+/** A command about one task, whose answer tells its last execution. */
 function taskCommand<T>(
   id: number,
   identity: IdempotentRequest<T> | undefined,
@@ -144,8 +147,8 @@ function taskCommand<T>(
 ): CommandBase<T> & Pick<WriteCommand<T>, "needs" | "executionsNeeded"> {
   return {
     ...commandBase(identity, validateOnly, [`task:${id}`]),
-    needs: { taskIds: [id], unfinishedOf: [id] },
-    executionsNeeded: (view) => [...lastExecutionKey(view, id), ...cursorKey(view.tasks.get(id))],
+    needs: { taskIds: [id] },
+    executionsNeeded: (view) => lastExecutionKey(view, id),
   };
 }
 
