@@ -196,7 +196,7 @@ export function createChangeLog(database: Database, logger: Logger): ChangeLog {
         return recent.slice(afterRevision + 1 - oldest.revision);
       }
       const until = head();
-      const segments = await database.read(() =>
+      const segments = await database.query(() =>
         database.withConnection((connection) => readSegments(connection, afterRevision, CATCH_UP_SEGMENTS)),
       );
       const run = contiguous(segments, afterRevision);

@@ -75,7 +75,7 @@ async function* snapshot<R, E>(
   for (;;) {
     signal.throwIfAborted();
     const from = last;
-    const page = await database.read(() =>
+    const page = await database.query(() =>
       database.withConnection((connection) =>
         readAtRevision(connection, () => source.page(connection, from, SNAPSHOT_PAGE)),
       ),

@@ -29,6 +29,8 @@ export function connectionOptions(url: string) {
       innodb_lock_wait_timeout: 5,
       // A process that freezes inside a transaction must not hold the counter's lock, which all writers share.
       idle_transaction_timeout: 3,
+      // Nor while it does not take a page that it has asked for.
+      net_write_timeout: 4,
     },
   } satisfies ConnectionConfig;
 }

@@ -5,8 +5,10 @@ const TRANSIENT_ERRNOS = new Set([1020, 1205, 1213]);
 const DUPLICATE_KEY_ERRNO = 1062;
 /** Read-only, shutting down, too many connections, killed, unknown command of a node that is not ready. */
 const UNAVAILABLE_ERRNOS = new Set([
-  1040, 1041, 1047, 1053, 1077, 1129, 1152, 1158, 1159, 1160, 1161, 1203, 1290, 1317, 1792, 1927, 1969, 3024,
+  1040, 1041, 1047, 1053, 1077, 1129, 1152, 1158, 1159, 1160, 1161, 1203, 1290, 1317, 1792, 1927,
 ]);
+/** It took longer than `max_statement_time`. */
+const STATEMENT_TIMEOUT_ERRNOS = new Set([1969, 3024]);
 const UNAVAILABLE_NAMES = /^SequelizeConnection|^SequelizeHostNot|^TimeoutError$/;
 const CONNECTION_CODES =
   /^(ECONN|EPIPE|ETIMEDOUT|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ER_(CONNECTION|SOCKET|CMD_CONNECTION|CMD_NOT_EXECUTED|CLOSING|GET_CONNECTION|UNEXPECTED_PACKET|POOL))/;
@@ -43,11 +45,14 @@ export function isUnavailable(error: unknown): boolean {
 }
 
 /**
- * What a caller is told of an error of the database: that it is away, and to try again. Any other error is as it was: a
- * defect, for the policies to log and to hide.
+ * What a caller is told of an error of the database: that it is away, and to try again; or that too much was asked of it.
+ * Any other error is as it was: a defect, for the policies to log and to hide.
  */
 export function toCallError(error: unknown): unknown {
   if (error instanceof ServiceError) return error;
+  if (STATEMENT_TIMEOUT_ERRNOS.has(errnoOf(error))) {
+    return new ServiceError("QUERY_TOO_SLOW", "the database took too long; ask for less", { cause: error });
+  }
   return isUnavailable(error) || isTransient(error) ? databaseUnavailable(error) : error;
 }
 

@@ -1,9 +1,11 @@
 import "reflect-metadata";
+import { ServiceError } from "@taskscheduler/domain";
 import type { Connection } from "mariadb";
 import { Sequelize } from "sequelize-typescript";
 import { connectionOptions } from "./connection-options.js";
 import { databaseUnavailable, toCallError } from "./database-error.js";
 import { ExecutionModel } from "./execution-model.js";
+import { createPermits } from "./permits.js";
 import { TaskModel } from "./task-model.js";
 
 /** A connection out of the pool, as the driver gives it: rows come back raw, DATETIMEs as epoch milliseconds. */
@@ -16,8 +18,13 @@ export interface Database {
    * had. A connection that an error may have left inside a transaction is closed.
    */
   withConnection<T>(work: (connection: SqlConnection) => Promise<T>): Promise<T>;
-  /** A read by models or SQL, with the database's errors mapped: UNAVAILABLE when it is away, or not admitted yet. */
-  read<T>(work: () => Promise<T>): Promise<T>;
+  /** Work of a call, with the database's errors mapped: UNAVAILABLE when it is away, or not admitted yet. */
+  guarded<T>(work: () => Promise<T>): Promise<T>;
+  /**
+   * The same for what users read, which may be much: only so many at once, so that writes, claims and heartbeats always
+   * find a connection. Throws TOO_MANY_REQUESTS when others are not done in time, QUERY_TOO_SLOW when it takes too long.
+   */
+  query<T>(work: () => Promise<T>): Promise<T>;
   /** Calls may use it from now on: its schema is the newest. */
   admit(): void;
   isAdmitted(): boolean;
@@ -40,8 +47,12 @@ export interface DatabaseOptions {
 
 const POOL_SIZE = 12;
 const ACQUIRE_TIMEOUT_MS = 3_000;
-/** A database that hangs, rather than dies, is given up after this: no statement of ours takes as long. */
+/** A database that hangs, rather than dies, is given up after this. */
 const SILENCE_MS = 8_000;
+/** The server itself ends a statement before that, so that none goes on whose caller has been told that it failed. */
+const STATEMENT_SECONDS = 6;
+/** A query uses one connection, or two when it counts as well. */
+const QUERIES = { count: 4, maxWaiting: 1_000, waitMs: 3_000 };
 /** The pool closes idle connections before the silence would. */
 const IDLE_MS = 5_000;
 
@@ -52,12 +63,20 @@ export function createDatabase({ url, poolSize = POOL_SIZE }: DatabaseOptions): 
     ...{ dialect: "mariadb", host, port, username: user, password, database, timezone: "+00:00", logging: false },
     models: [TaskModel, ExecutionModel],
     pool: { max: poolSize, min: 0, acquire: ACQUIRE_TIMEOUT_MS, idle: IDLE_MS },
-    dialectOptions: { ...options, socketTimeout: SILENCE_MS },
+    dialectOptions: {
+      ...options,
+      sessionVariables: { ...options.sessionVariables, max_statement_time: STATEMENT_SECONDS },
+      socketTimeout: SILENCE_MS,
+    },
   });
   // Sequelize's types know the driver's connection only as an object.
   const pool = sequelize.connectionManager as unknown as ConnectionPool;
 
   let admitted = false;
+  const permits = createPermits({
+    ...QUERIES,
+    refusal: () => new ServiceError("TOO_MANY_REQUESTS", "too many lists and snapshots are being read; try again"),
+  });
 
   async function withConnection<T>(work: (connection: SqlConnection) => Promise<T>): Promise<T> {
     const connection = await pool.getConnection({ type: "write" }).catch((error: unknown) => {
@@ -73,6 +92,15 @@ export function createDatabase({ url, poolSize = POOL_SIZE }: DatabaseOptions): 
     }
   }
 
+  async function guarded<T>(work: () => Promise<T>): Promise<T> {
+    try {
+      if (!admitted) throw databaseUnavailable();
+      return await work();
+    } catch (error) {
+      throw toCallError(error);
+    }
+  }
+
   return {
     sequelize,
     withConnection,
@@ -80,14 +108,8 @@ export function createDatabase({ url, poolSize = POOL_SIZE }: DatabaseOptions): 
       admitted = true;
     },
     isAdmitted: () => admitted,
-    async read(work) {
-      try {
-        if (!admitted) throw databaseUnavailable();
-        return await work();
-      } catch (error) {
-        throw toCallError(error);
-      }
-    },
+    guarded,
+    query: (work) => guarded(() => permits(work)),
     connections: () => ({ open: pool.pool.size, waiting: pool.pool.waiting }),
     close: () => sequelize.close(),
   };

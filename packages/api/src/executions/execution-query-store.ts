@@ -27,7 +27,7 @@ export interface ExecutionQueries {
 export function createExecutionQueries(database: Database): ExecutionQueries {
   return {
     async get(key) {
-      const rows = await database.read(() =>
+      const rows = await database.guarded(() =>
         database.withConnection((connection) => findExecutions(connection, [key], { lock: false })),
       );
       return rows[0];
@@ -46,7 +46,7 @@ async function listExecutions(database: Database, request: ListExecutionsRequest
   const direction = order.descending ? "DESC" : "ASC";
   const by: Order = columns.map((column) => [column, direction]);
   const after = position === undefined ? [] : [afterPosition(columns, order.descending, position)];
-  const [rows, totalSize] = await database.read(() =>
+  const [rows, totalSize] = await database.query(() =>
     Promise.all([
       ExecutionModel.findAll({
         where: { [Op.and]: [...filters, ...after] },

@@ -115,7 +115,7 @@ class FeedSession {
     const { database, log, clock } = this.parts;
     const target = clock.nowMs() + HORIZON_MS;
     if (this.bound.timeMs > target - ADVANCE_MS || this.outstanding.size >= MAX_OUTSTANDING) return false;
-    const { revision, result } = await database.read(() =>
+    const { revision, result } = await database.guarded(() =>
       database.withConnection((connection) =>
         readAtRevision(connection, async () =>
           this.shards.length === 0 ? [] : pageDueTasks(connection, this.shards, this.bound, target, PAGE),
@@ -167,7 +167,7 @@ class FeedSession {
     if (this.shards.length === 0 || !this.started) return;
     const overdueMs = Math.min(clock.nowMs() - OVERDUE_MS, this.bound.timeMs);
     const from: DueBound = { timeMs: MIN_TIME_MS, taskId: 0 };
-    const [overdue, waiting] = await database.read(() =>
+    const [overdue, waiting] = await database.guarded(() =>
       database.withConnection(async (connection) => [
         await pageDueTasks(connection, this.shards, from, overdueMs, PAGE),
         await findWaiting(connection, this.shards, live, PAGE),

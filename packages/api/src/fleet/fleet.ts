@@ -54,7 +54,7 @@ export function createFleet(database: Database, leaseMs: number, logger: Logger)
   }
 
   async function read(): Promise<void> {
-    const found = await database.read(() => database.withConnection(findRegistrations));
+    const found = await database.guarded(() => database.withConnection(findRegistrations));
     const nowMs = performance.now();
     // While we could not look, nobody could show us a sign of life either.
     if (nowMs - lastPollMs > leaseMs / 2) sightings.forgetAll();
@@ -73,7 +73,7 @@ export function createFleet(database: Database, leaseMs: number, logger: Logger)
   async function isLive(registration: Registration, nowMs: number): Promise<boolean> {
     if (sightings.isAlive(registration, nowMs)) return true;
     const { incarnation, beat, schedulerId } = registration;
-    const hasEnded = await database.read(() =>
+    const hasEnded = await database.guarded(() =>
       database.withConnection((connection) => endRegistration(connection, incarnation, beat)),
     );
     if (!hasEnded) return true;

@@ -26,7 +26,7 @@ export function createSchedulerService(parts: SchedulerServiceParts): ServiceImp
     async register({ schedulerId, processStarted }) {
       await fleet.refresh();
       if (processStarted) fleet.expectSuccessor(schedulerId);
-      const incarnation = await database.read(() =>
+      const incarnation = await database.guarded(() =>
         database.withConnection((connection) => register(connection, schedulerId, leaseMs, clock.nowMs())),
       );
       await fleet.refresh();
@@ -48,7 +48,7 @@ export function createSchedulerService(parts: SchedulerServiceParts): ServiceImp
 async function reconcile({ database }: SchedulerServiceParts, request: HeartbeatRequest) {
   const { incarnation, heldClaims } = request;
   const state = request.leaving ? "ENDED" : request.draining ? "DRAINING" : "LIVE";
-  const claims = await database.read(() =>
+  const claims = await database.guarded(() =>
     database.withConnection(async (connection) => {
       if (!(await beat(connection, incarnation, state))) throw incarnationEnded(incarnation);
       return findClaims(connection, incarnation);

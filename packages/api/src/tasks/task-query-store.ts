@@ -47,11 +47,11 @@ export interface TaskQueries {
 export function createTaskQueries(database: Database): TaskQueries {
   return {
     async get(id) {
-      const rows = await database.read(() => TaskModel.findAll({ where: { id }, raw: true }));
+      const rows = await database.guarded(() => TaskModel.findAll({ where: { id }, raw: true }));
       return rows.map(fromModel)[0];
     },
     async skip(skip, limit) {
-      const rows = await database.read(() =>
+      const rows = await database.query(() =>
         TaskModel.findAll({ order: [["id", "ASC"]], offset: skip, limit, raw: true }),
       );
       return rows.map(fromModel);
@@ -62,7 +62,7 @@ export function createTaskQueries(database: Database): TaskQueries {
         task.lastRunTimeMs === null ? [] : [{ taskId: task.id, scheduledTimeMs: task.lastRunTimeMs }],
       );
       if (keys.length === 0) return new Map();
-      const rows = await database.read(() =>
+      const rows = await database.guarded(() =>
         database.withConnection((connection) => findExecutions(connection, keys, { lock: false })),
       );
       return new Map(rows.map((row) => [row.taskId, row]));
@@ -86,7 +86,7 @@ async function listTasks(database: Database, request: ListTasksRequest): Promise
           ["id", direction],
         ];
   const after = position === undefined ? [] : [afterPosition(attribute, order.descending, position)];
-  const [rows, totalSize] = await database.read(() =>
+  const [rows, totalSize] = await database.query(() =>
     Promise.all([
       TaskModel.findAll({ where: { [Op.and]: [...filters, ...after] }, order: by, limit: pageSize + 1, raw: true }),
       request.countTotal ? countUpTo(filters) : 0,
