@@ -29,6 +29,7 @@ export {
   isUnfinished,
   TASK_STATES,
   type TaskState,
+  UNFINISHED_STATES,
 } from "./states.js";
 export { MAX_TIME_MS, MIN_TIME_MS } from "./time-range.js";
 export { parseTimeZone } from "./time-zone.js";

@@ -23,9 +23,9 @@ export const EXECUTION_TRIGGERS = ["SCHEDULE", "MANUAL", "CATCH_UP", "BACKFILL"]
 
 export type ExecutionTrigger = (typeof EXECUTION_TRIGGERS)[number];
 
-const UNFINISHED: ReadonlySet<ExecutionState> = new Set(["PENDING", "CLAIMED", "RUNNING", "RETRYING"]);
+/** In these something may still happen to the execution; in the others its state never changes again. */
+export const UNFINISHED_STATES = ["PENDING", "CLAIMED", "RUNNING", "RETRYING"] as const satisfies ExecutionState[];
 
-/** True while something may still happen to the execution; a finished one never changes its state again. */
 export function isUnfinished(state: ExecutionState): boolean {
-  return UNFINISHED.has(state);
+  return UNFINISHED_STATES.some((unfinished) => unfinished === state);
 }

@@ -89,7 +89,8 @@ async function readLogSequence(connection: SqlConnection): Promise<{ current: nu
     "SHOW GLOBAL STATUS WHERE Variable_name IN ('Innodb_lsn_current', 'Innodb_lsn_flushed')",
   );
   const values = new Map(rows.map((row) => [row.Variable_name, Number(row.Value)]));
-  return { current: values.get("Innodb_lsn_current") ?? 0, flushed: values.get("Innodb_lsn_flushed") ?? 0 };
+  // A server that does not say counts as not flushed.
+  return { current: values.get("Innodb_lsn_current") ?? 1, flushed: values.get("Innodb_lsn_flushed") ?? 0 };
 }
 
 /**

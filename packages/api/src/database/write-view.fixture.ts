@@ -1,3 +1,4 @@
+import { isUnfinished } from "@taskscheduler/domain";
 import { type ExecutionRow, executionKeyText, newExecution } from "../executions/execution-row.js";
 import type { TaskRow } from "../tasks/task-row.js";
 import type { WriteView } from "./write-command.js";
@@ -48,7 +49,6 @@ export function viewOf(
   changes: Partial<WriteView> = {},
 ): WriteView {
   const byKey = new Map(executions.map((row) => [executionKeyText(row), row]));
-  const unfinished = ["PENDING", "CLAIMED", "RUNNING", "RETRYING"];
   return {
     nowMs: NOW_MS,
     tasks: new Map(tasks.map((row) => [row.id, row])),
@@ -58,7 +58,7 @@ export function viewOf(
       [2, "two"],
     ]),
     execution: (key) => byKey.get(executionKeyText(key)),
-    unfinishedOf: (taskId) => executions.filter((row) => row.taskId === taskId && unfinished.includes(row.state)),
+    unfinishedOf: (taskId) => executions.filter((row) => row.taskId === taskId && isUnfinished(row.state)),
     ...changes,
   };
 }

@@ -1,3 +1,4 @@
+import { UNFINISHED_STATES } from "@taskscheduler/domain";
 import type { SqlConnection } from "../database/database.js";
 import { toDatetime, toNullableDatetime } from "../database/instants.js";
 import type { ExecutionKey, ExecutionRow } from "./execution-row.js";
@@ -36,9 +37,9 @@ export async function lockUnfinished(connection: SqlConnection, taskIds: readonl
   if (taskIds.length === 0) return [];
   return connection.query(
     `SELECT ${COLUMNS} FROM executions FORCE INDEX (executions_state)
-       WHERE state IN ('PENDING','CLAIMED','RUNNING','RETRYING') AND task_id IN (?)
+       WHERE state IN (?) AND task_id IN (?)
        ORDER BY task_id, scheduled_time FOR UPDATE`,
-    [taskIds],
+    [UNFINISHED_STATES, taskIds],
   );
 }
 
@@ -66,21 +67,26 @@ export async function saveExecutions(connection: SqlConnection, rows: readonly E
 }
 
 /**
- * Unfinished executions after a key, by task and time, for a snapshot a page at a time. They are few, as each of them
- * is due or about to be: a page reads them all in the index by state and sorts.
+ * Unfinished executions after a key, by task and time, for a snapshot a page at a time: of all tasks, or of one. Each state
+ * is a range of the index, of which no more than a page is read.
  */
 export async function pageUnfinished(
   connection: SqlConnection,
   after: ExecutionKey,
   limit: number,
+  taskId?: number,
 ): Promise<ExecutionRow[]> {
-  return connection.query(
-    `SELECT ${COLUMNS} FROM executions FORCE INDEX (executions_state)
-       WHERE state IN ('PENDING','CLAIMED','RUNNING','RETRYING')
-         AND (task_id > ? OR (task_id = ? AND scheduled_time > ?))
-       ORDER BY task_id, scheduled_time LIMIT ?`,
-    [after.taskId, after.taskId, toDatetime(after.scheduledTimeMs), limit],
+  const key = [after.taskId, after.taskId, toDatetime(after.scheduledTimeMs)];
+  const [ofTask, task] = taskId === undefined ? ["", []] : ["AND task_id = ?", [taskId]];
+  const ranges = UNFINISHED_STATES.map(
+    (state) =>
+      `(SELECT ${COLUMNS} FROM executions FORCE INDEX (executions_state) WHERE state = '${state}' ${ofTask}
+          AND task_id >= ? AND (task_id > ? OR scheduled_time > ?) ORDER BY task_id, scheduled_time LIMIT ?)`,
   );
+  return connection.query(`${ranges.join(" UNION ALL ")} ORDER BY taskId, scheduledTimeMs LIMIT ?`, [
+    ...UNFINISHED_STATES.flatMap(() => [...task, ...key, limit]),
+    limit,
+  ]);
 }
 
 /**

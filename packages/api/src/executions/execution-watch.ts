@@ -35,8 +35,9 @@ export async function* watchExecutions(
 function executionSource(taskId: number): WatchSource<ExecutionRow, ExecutionEvent> {
   const matches = (id: number | undefined) => taskId === 0 || id === taskId;
   return {
-    page: (connection, last, limit) => pageUnfinished(connection, last ?? BEFORE_ALL, limit),
-    rowEvent: (row) => (matches(row.taskId) ? { case: "snapshot", value: executionToProto(row) } : undefined),
+    page: (connection, last, limit) =>
+      pageUnfinished(connection, last ?? BEFORE_ALL, limit, taskId === 0 ? undefined : taskId),
+    rowEvent: (row) => ({ case: "snapshot", value: executionToProto(row) }),
     isWithin: (event, last) => event.kind === "EXECUTION" && !isAfter(event.change, last),
     changeEvent: (event) =>
       event.kind === "EXECUTION" && event.change.execution !== undefined && matches(event.change.execution.taskId)

@@ -1,4 +1,4 @@
-import { SHARD_COUNT } from "@taskscheduler/domain";
+import { SHARD_COUNT, shardOf } from "@taskscheduler/domain";
 import type { SqlConnection } from "../database/database.js";
 import { toDatetime } from "../database/instants.js";
 import type { ExecutionKey, ExecutionRow } from "../executions/execution-row.js";
@@ -9,22 +9,36 @@ export interface DueBound {
   readonly taskId: number;
 }
 
-/** Active tasks of the shards that fall due after one bound and before a time. */
+export interface DuePage {
+  readonly due: readonly ExecutionKey[];
+  /** Where the next page begins; undefined: there is nothing more. */
+  readonly next: DueBound | undefined;
+}
+
+/**
+ * Active tasks of the shards that fall due after one bound and before a time: so many rows of the index are read, whose
+ * ever they are, so that a page costs the same however much of it belongs to other schedulers.
+ */
 export async function pageDueTasks(
   connection: SqlConnection,
-  shards: readonly number[],
+  shards: ReadonlySet<number>,
   after: DueBound,
   beforeMs: number,
   limit: number,
-): Promise<ExecutionKey[]> {
+): Promise<DuePage> {
   const afterTime = toDatetime(after.timeMs);
-  return connection.query(
+  const rows: ExecutionKey[] = await connection.query(
     `SELECT id AS taskId, next_run_time AS scheduledTimeMs FROM tasks FORCE INDEX (tasks_due)
        WHERE state = 'ACTIVE' AND next_run_time >= ? AND next_run_time < ? AND (next_run_time > ? OR id > ?)
-         AND id % ${SHARD_COUNT} IN (?)
        ORDER BY next_run_time, id LIMIT ?`,
-    [afterTime, toDatetime(beforeMs), afterTime, after.taskId, shards, limit],
+    [afterTime, toDatetime(beforeMs), afterTime, after.taskId, limit],
   );
+  const last = rows.at(-1);
+  const isFull = rows.length === limit && last !== undefined;
+  return {
+    due: rows.filter((row) => shards.has(shardOf(row.taskId))),
+    next: isFull ? { timeMs: last.scheduledTimeMs, taskId: last.taskId } : undefined,
+  };
 }
 
 /** Rows of the ledger that wait for a scheduler: pending ones, and those whose claimant has ended. */

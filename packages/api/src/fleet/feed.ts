@@ -27,6 +27,7 @@ const HORIZON_MS = 60_000;
 /** The horizon moves on when this much of it has gone by. */
 const ADVANCE_MS = 5_000;
 const SWEEP_MS = 2_000;
+const SWEEP_START: DueBound = { timeMs: MIN_TIME_MS, taskId: 0 };
 /** What is overdue by this much and still unclaimed is told again. */
 const OVERDUE_MS = 1_500;
 const PAGE = 2_000;
@@ -77,12 +78,13 @@ export async function* feed(
 
 class FeedSession {
   revision = 0;
-  private bound: DueBound = { timeMs: MIN_TIME_MS, taskId: 0 };
+  private bound: DueBound = SWEEP_START;
   private started = false;
   private readonly shardSet: ReadonlySet<number>;
   /** Tasks that were told and not seen claimed since. */
   private readonly outstanding = new Set<number>();
   private fleetSeen = "";
+  private sweptTo: DueBound = SWEEP_START;
 
   constructor(
     private readonly parts: FeedParts,
@@ -117,21 +119,17 @@ class FeedSession {
     if (this.bound.timeMs > target - ADVANCE_MS || this.outstanding.size >= MAX_OUTSTANDING) return false;
     const { revision, result } = await database.guarded(() =>
       database.withConnection((connection) =>
-        readAtRevision(connection, async () =>
-          this.shards.length === 0 ? [] : pageDueTasks(connection, this.shards, this.bound, target, PAGE),
-        ),
+        readAtRevision(connection, () => pageDueTasks(connection, this.shardSet, this.bound, target, PAGE)),
       ),
     );
     await log.reached(revision, signal);
     if (this.started) while (this.revision < revision) yield* this.follow(revision);
     this.revision = revision;
     this.started = true;
-    if (result.length > 0) yield this.due(result.map((key) => ({ ...key, recorded: false })));
-    const last = result.at(-1);
-    const full = result.length === PAGE && last !== undefined;
-    this.bound = full ? { timeMs: last.scheduledTimeMs, taskId: last.taskId } : { timeMs: target, taskId: 0 };
-    if (!full) yield this.window();
-    return full;
+    if (result.due.length > 0) yield this.due(result.due.map((key) => ({ ...key, recorded: false })));
+    this.bound = result.next ?? { timeMs: target, taskId: 0 };
+    if (result.next === undefined) yield this.window();
+    return result.next !== undefined;
   }
 
   /** Tells what has changed since, up to a revision. @returns whether anything had */
@@ -166,18 +164,23 @@ class FeedSession {
     this.fleetSeen = live.join();
     if (this.shards.length === 0 || !this.started) return;
     const overdueMs = Math.min(clock.nowMs() - OVERDUE_MS, this.bound.timeMs);
-    const from: DueBound = { timeMs: MIN_TIME_MS, taskId: 0 };
     const [overdue, waiting] = await database.guarded(() =>
-      database.withConnection(async (connection) => [
-        await pageDueTasks(connection, this.shards, from, overdueMs, PAGE),
-        await findWaiting(connection, this.shards, live, PAGE),
-      ]),
+      database.withConnection(
+        async (connection) =>
+          [
+            await pageDueTasks(connection, this.shardSet, this.sweptTo, overdueMs, PAGE),
+            await findWaiting(connection, this.shards, live, PAGE),
+          ] as const,
+      ),
     );
+    // A page at a time, and then from the start: what cannot be run for now does not hide what comes after it.
+    const isWhole = this.sweptTo === SWEEP_START && overdue.next === undefined;
+    this.sweptTo = overdue.next ?? SWEEP_START;
     // Without a backlog those still counted were settled without a row: nothing told of it.
-    if (this.outstanding.size >= MAX_OUTSTANDING && (overdue ?? []).length < PAGE) this.outstanding.clear();
+    if (this.outstanding.size >= MAX_OUTSTANDING && isWhole) this.outstanding.clear();
     const occurrences = [
-      ...(overdue ?? []).map((key) => ({ ...key, recorded: false })),
-      ...(waiting ?? []).map((key) => ({ ...key, recorded: true })),
+      ...overdue.due.map((key) => ({ ...key, recorded: false })),
+      ...waiting.map((key) => ({ ...key, recorded: true })),
     ];
     if (occurrences.length > 0) yield this.due(occurrences);
   }
