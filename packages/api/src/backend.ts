@@ -56,7 +56,9 @@ export function createBackend(parts: BackendParts): Backend {
       const steps = await migrate(parts.databaseUrl, migrationsFolder, "up", signal);
       if (steps.length > 0) logger.info({ steps }, "the schema was migrated");
     } else if (await hasPending(parts.databaseUrl, migrationsFolder)) {
-      throw new Error("the schema is not the newest, and MIGRATE_ON_START is false: run `npm run migrate`");
+      throw new Error(
+        "the schema is not the newest, and MIGRATE_ON_START is false: run `npm run migrate`, or `node packages/api/dist/migrate.js`",
+      );
     }
     await warnOfLooseFlushing();
     for (let count = 0; count < FIRST_MEASUREMENTS; count += 1) await clock.measure();
@@ -104,6 +106,8 @@ export function createBackend(parts: BackendParts): Backend {
     async stop(signal) {
       // A database that hangs would hold up each of these: after the grace they are left to the end of the process.
       await Promise.race([end(signal), aborted(signal)]);
+      if (signal.aborted)
+        logger.warn({ writesWaiting: writes.waiting() }, "the grace was over before the database answered");
     },
   };
 }

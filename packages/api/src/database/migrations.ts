@@ -9,6 +9,7 @@ import type { SqlConnection } from "./database.js";
 const LOCK_WAIT_SECONDS = 60;
 /** So soon is noticed that the process is to stop. */
 const LOCK_TRY_SECONDS = 1;
+const KEEP_ALIVE_MS = 10_000;
 
 /**
  * Brings the database to the newest schema (`up`) or undoes the last step (`down`). Safe when several run at once: a
@@ -23,8 +24,9 @@ export async function migrate(
   direction: "up" | "down",
   signal?: AbortSignal,
 ): Promise<string[]> {
-  // A connection of its own: a change of a large table may be silent for longer than other statements are given.
-  const connection = await createConnection(connectionOptions(url));
+  // A connection of its own: a change of a large table may be silent for longer than other statements are given. A host
+  // that vanishes meanwhile is noticed by the probes of TCP.
+  const connection = await createConnection({ ...connectionOptions(url), keepAliveDelay: KEEP_ALIVE_MS });
   try {
     await lock(connection, signal);
     const umzug = await createUmzug(connection, folder);
@@ -36,14 +38,28 @@ export async function migrate(
   }
 }
 
-/** Whether a step has not been taken yet. */
+/** Whether a step has not been taken yet. Reads alone: the account may have no right to change the schema. */
 export async function hasPending(url: string, folder: string): Promise<boolean> {
   const connection = await createConnection(connectionOptions(url));
   try {
-    return (await (await createUmzug(connection, folder)).pending()).length > 0;
+    const taken = new Set(await takenSteps(connection));
+    return (await stepNames(folder)).some((name) => !taken.has(name));
   } finally {
     await connection.end().catch(() => connection.destroy());
   }
+}
+
+/** None where there is no table of them yet. */
+async function takenSteps(connection: SqlConnection): Promise<string[]> {
+  const tables: unknown[] = await connection.query("SHOW TABLES LIKE 'schema\\_migrations'");
+  if (tables.length === 0) return [];
+  const rows: { name: string }[] = await connection.query("SELECT name FROM schema_migrations ORDER BY name");
+  return rows.map((row) => row.name);
+}
+
+async function stepNames(folder: string): Promise<string[]> {
+  const files = (await readdir(folder)).filter((file) => file.endsWith(".up.sql"));
+  return files.map((file) => file.slice(0, -".up.sql".length)).sort();
 }
 
 async function lock(connection: SqlConnection, signal: AbortSignal | undefined): Promise<void> {
@@ -58,12 +74,9 @@ async function lock(connection: SqlConnection, signal: AbortSignal | undefined):
 
 async function createUmzug(connection: SqlConnection, folder: string): Promise<Umzug<SqlConnection>> {
   await connection.query(
-    "CREATE TABLE IF NOT EXISTS schema_migrations (name VARCHAR(255) PRIMARY KEY) DEFAULT CHARSET=ascii COLLATE=ascii_bin",
+    "CREATE TABLE IF NOT EXISTS schema_migrations (name VARCHAR(255) PRIMARY KEY) ENGINE=InnoDB DEFAULT CHARSET=ascii COLLATE=ascii_bin",
   );
-  const names = (await readdir(folder))
-    .filter((file) => file.endsWith(".up.sql"))
-    .map((file) => file.slice(0, -".up.sql".length))
-    .sort();
+  const names = await stepNames(folder);
   return new Umzug<SqlConnection>({
     context: connection,
     logger: undefined,
@@ -77,10 +90,7 @@ async function createUmzug(connection: SqlConnection, folder: string): Promise<U
         void (await connection.query("INSERT INTO schema_migrations VALUES (?)", [name])),
       unlogMigration: async ({ name }) =>
         void (await connection.query("DELETE FROM schema_migrations WHERE name = ?", [name])),
-      executed: async () => {
-        const rows: { name: string }[] = await connection.query("SELECT name FROM schema_migrations ORDER BY name");
-        return rows.map((row) => row.name);
-      },
+      executed: () => takenSteps(connection),
     },
   });
 }
