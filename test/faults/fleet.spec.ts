@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { SchedulerService } from "@taskscheduler/proto";
 import { createConnection } from "mariadb";
 import { grpcClient } from "../setup/clients.js";
@@ -259,7 +260,11 @@ it("a scheduler is given the lease that it was promised, also by an API that is 
   await patient.ready();
   const fleet = grpcClient(SchedulerService, patient.grpcAddress);
   const beat = (incarnation: number) => fleet.unary("heartbeat", { incarnation });
-  const { incarnation, leaseMs } = await fleet.unary("register", { schedulerId: "quiet", processStarted: true });
+  const { incarnation, leaseMs } = await fleet.unary("register", {
+    schedulerId: "quiet",
+    processId: randomUUID(),
+    processStarted: true,
+  });
   expect(leaseMs).toBe(promisedMs);
   const beatMs = performance.now();
   await beat(incarnation);

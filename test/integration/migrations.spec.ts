@@ -10,7 +10,7 @@ import { createTaskClient } from "../setup/task-client.js";
 jest.setTimeout(60_000);
 
 const DAY_MS = 24 * 60 * 60 * 1000;
-const STEPS = ["0001-tasks", "0002-schedule", "0003-ledger", "0004-changes", "0005-lease"];
+const STEPS = ["0001-tasks", "0002-schedule", "0003-ledger", "0004-changes", "0005-registration"];
 
 /** As the original made it, in a database that the server's defaults shaped. */
 const ORIGINAL_TABLE = `CREATE TABLE IF NOT EXISTS tasks (
@@ -295,3 +295,25 @@ it("goes on at the next start when it was killed in the middle", async () => {
   expect(await steps()).toEqual(STEPS);
   expectMigrated(await migratedRows(), originals, Date.now());
 }, 120_000);
+
+it("an API that may not change the schema waits until somebody else has, and serves then", async () => {
+  const url = new URL(await createDatabase());
+  const database = url.pathname.slice(1);
+  await connection.query("CREATE USER 'restricted'@'%' IDENTIFIED BY 'restricted'");
+  await connection.query(`GRANT SELECT, INSERT, UPDATE, DELETE ON ${database}.* TO 'restricted'@'%'`);
+  const admin = url.href;
+  url.username = "restricted";
+  url.password = "restricted";
+  const api = await startApi({ databaseUrl: url.href, env: { MIGRATE_ON_START: "false" } });
+  await eventually("it says what is to be done", async () => api.output().includes("the schema is not the newest"));
+  expect(await api.isReady()).toBe(false);
+  await migrate(admin);
+  await api.ready();
+  const scheduler = await startScheduler({ apiAddress: api.grpcAddress });
+  const client = createTaskClient(api.grpcAddress);
+  const { id } = await client.create({ name: "soon", scheduledTimeMs: Date.now() + 100 });
+  await eventually("it has run", async () => (await client.runs(id))[0]?.state === "SUCCEEDED");
+  client.close();
+  expect(await scheduler.stop()).toBe(0);
+  expect(await api.stop()).toBe(0);
+}, 60_000);

@@ -11,16 +11,28 @@ export interface Registration {
   readonly leaseMs: number;
 }
 
+export interface NewRegistration {
+  readonly schedulerId: string;
+  /** A UUID. */
+  readonly processId: string;
+  readonly leaseMs: number;
+}
+
+/** Ends what the process registered before: it knows only the last answer. @returns the incarnation */
 export async function register(
   connection: SqlConnection,
-  schedulerId: string,
-  leaseMs: number,
+  { schedulerId, processId, leaseMs }: NewRegistration,
   nowMs: number,
 ): Promise<number> {
+  await connection.query("BEGIN");
+  await connection.query("UPDATE schedulers SET state = 'ENDED' WHERE process_id = ? AND state <> 'ENDED'", [
+    processId,
+  ]);
   const rows: { incarnation: number }[] = await connection.query(
-    "INSERT INTO schedulers (scheduler_id, lease_ms, register_time) VALUES (?, ?, ?) RETURNING incarnation",
-    [schedulerId, leaseMs, toDatetime(nowMs)],
+    "INSERT INTO schedulers (scheduler_id, process_id, lease_ms, register_time) VALUES (?, ?, ?, ?) RETURNING incarnation",
+    [schedulerId, processId, leaseMs, toDatetime(nowMs)],
   );
+  await connection.query("COMMIT");
   return Number(rows[0]?.incarnation);
 }
 

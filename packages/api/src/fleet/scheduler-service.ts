@@ -23,11 +23,13 @@ export function createSchedulerService(parts: SchedulerServiceParts): ServiceImp
   const onDefect = (err: unknown, taskId: number): void =>
     logger.error({ err, taskId }, "an occurrence cannot be judged; it is not run");
   return {
-    async register({ schedulerId, processStarted }) {
+    async register({ schedulerId, processId, processStarted }) {
       await fleet.refresh();
       if (processStarted) fleet.expectSuccessor(schedulerId);
       const incarnation = await database.guarded(() =>
-        database.withConnection((connection) => register(connection, schedulerId, leaseMs, clock.nowMs())),
+        database.withConnection((connection) =>
+          register(connection, { schedulerId, processId, leaseMs }, clock.nowMs()),
+        ),
       );
       await fleet.refresh();
       logger.info({ schedulerId, incarnation }, "a scheduler registered");

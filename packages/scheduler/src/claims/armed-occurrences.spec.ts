@@ -28,7 +28,7 @@ describe("armed occurrences", () => {
     armed.arm(1, 90, true);
     armed.arm(1, 80, true);
     armed.arm(1, 200, false);
-    expect(log).toEqual(["+1-100", "+1-90", "+1-80", "-1-100", "+1-200"]);
+    expect(log).toEqual(["+1.100", "+1.90", "+1.80", "-1.100", "+1.200"]);
     expect(armed.size).toBe(3);
     expect(occurrences.map((each) => armed.isArmed(each))).toEqual([false, true, true, true]);
   });
@@ -49,7 +49,7 @@ describe("armed occurrences", () => {
     armed.arm(1, 100, false);
     expect(armed.size).toBe(3);
     armed.confirmBefore(1_000);
-    expect(log).toEqual(["+1-100", "+2-100", "+3-50", "-2-100", "-3-50"]);
+    expect(log).toEqual(["+1.100", "+2.100", "+3.50", "-2.100", "-3.50"]);
   });
 
   it("keeps what lies beyond the window until the window gets there", () => {
@@ -58,24 +58,24 @@ describe("armed occurrences", () => {
     armed.arm(3, 300, false);
     armed.beginGeneration();
     armed.confirmBefore(200);
-    expect(log.at(-1)).toBe("-1-100");
+    expect(log.at(-1)).toBe("-1.100");
     armed.arm(3, 300, false);
     armed.confirmBefore(400);
-    expect(log.at(-1)).toBe("-2-200");
+    expect(log.at(-1)).toBe("-2.200");
     expect(armed.size).toBe(1);
   });
 
   it("leaves out what is held: it was named before it was claimed", () => {
-    heldKeys.add("1-100");
+    heldKeys.add("1.100");
     armed.arm(1, 200, false);
     armed.arm(1, 100, false);
-    expect(log).toEqual(["+1-200"]);
+    expect(log).toEqual(["+1.200"]);
   });
 
   it("arms the next occurrence that a claim's answer names", () => {
     armed.arm(1, 100, false);
     armed.settle(occurrences[0]!, 200);
-    expect(log).toEqual(["+1-100", "-1-100", "+1-200"]);
+    expect(log).toEqual(["+1.100", "-1.100", "+1.200"]);
     armed.settle(occurrences[1]!, undefined);
     expect(armed.size).toBe(0);
   });

@@ -2,7 +2,7 @@ import type { HeldClaim, Outcome } from "./held-claim.js";
 import { HeldClaims } from "./held-claims.js";
 import { SettledFences } from "./settled-fences.js";
 
-const key = "1-100";
+const key = "1.100";
 const grantOf = (fence: number, taskId = 1) => ({ taskId, scheduledTimeMs: 100, fence, attempt: 1 });
 const outcome = (succeeded: boolean): Outcome => ({ succeeded, startTimeMs: 100, endTimeMs: 100, error: "" });
 
@@ -71,7 +71,7 @@ describe("held claims", () => {
       held.grant(grantOf(1, 2), 5);
       held.due(last());
       held.withdraw(key, 2);
-      held.withdraw("2-100", 2);
+      held.withdraw("2.100", 2);
       expect(gone).toHaveLength(2);
       expect(held.start(last())).toBe(false);
     });

@@ -1,4 +1,4 @@
-/** Names an occurrence, as an execution's id does. */
+/** Names an occurrence, by its execution's id. */
 export function occurrenceKey(taskId: number, scheduledTimeMs: number): string {
-  return `${taskId}-${scheduledTimeMs}`;
+  return `${taskId}.${scheduledTimeMs}`;
 }

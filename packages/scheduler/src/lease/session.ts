@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import type { HeartbeatResponse } from "@taskscheduler/proto";
 import { createBackoff, type Logger, sleep } from "@taskscheduler/runtime";
 import type { ApiClient } from "../api-client/api-client.js";
@@ -51,6 +52,7 @@ interface Registration {
 export class Session {
   readonly #options: SessionOptions;
   #registration: Registration | undefined;
+  readonly #processId = randomUUID();
   #isProcessStarted = true;
   #isDraining = false;
   #isLeaving = false;
@@ -176,7 +178,7 @@ export class Session {
       try {
         const sentAtMs = timekeeper.monotonicMs();
         const { incarnation, leaseMs, serverTimeMs } = await client.register(
-          { schedulerId, processStarted: this.#isProcessStarted },
+          { schedulerId, processId: this.#processId, processStarted: this.#isProcessStarted },
           { deadlineMs: registerDeadlineMs, signal },
         );
         this.#isProcessStarted = false;

@@ -1,1 +1,0 @@
-ALTER TABLE schedulers DROP COLUMN IF EXISTS lease_ms;
