@@ -1,3 +1,4 @@
+import { createServer } from "node:net";
 import { createLogger, createMetrics, type Registry, sleep } from "@taskscheduler/runtime";
 import { createScheduler, type Scheduler } from "@taskscheduler/scheduler";
 import { grantAll, lost, ScriptedApi } from "./scheduler-peer.js";
@@ -12,6 +13,14 @@ async function until(isTrue: () => boolean): Promise<void> {
   const endMs = Date.now() + limitMs;
   while (!isTrue()) {
     if (Date.now() > endMs) throw new Error(`not within ${limitMs} ms: ${isTrue}`);
+    await sleep(2);
+  }
+}
+
+async function untilMetric(line: string): Promise<void> {
+  const endMs = Date.now() + limitMs;
+  while (!(await registry.metrics()).includes(line)) {
+    if (Date.now() > endMs) throw new Error(`not within ${limitMs} ms: ${line}`);
     await sleep(2);
   }
 }
@@ -58,9 +67,16 @@ describe("scheduler against a scripted API", () => {
 
   it("waits for an API that is not there yet", async () => {
     api.stop();
+    let refused = 0;
+    const nobody = createServer((socket) => {
+      refused += 1;
+      socket.destroy();
+    });
+    await new Promise<void>((resolve) => nobody.listen(Number(api.address.split(":")[1]), "127.0.0.1", resolve));
     await startScheduler();
-    await sleep(150);
+    await until(() => refused >= 2);
     expect(scheduler.isReady()).toBe(false);
+    await new Promise((resolve) => nobody.close(resolve));
     await api.start();
     await ready();
   });
@@ -188,7 +204,7 @@ describe("scheduler against a scripted API", () => {
       api.due({ taskId: 2, scheduledTimeMs: dueMs });
       api.window();
     };
-    await sleep(50);
+    await untilMetric('taskscheduler_scheduler_alarms{kind="claim"} 2');
     api.cut();
     await until(() => api.streams.length === 2 && scheduler.isReady());
     await until(() => reportsOf(2).length === 1);
@@ -246,8 +262,7 @@ describe("scheduler against a scripted API", () => {
       })),
     });
     api.due({ taskId: 1, scheduledTimeMs: dueMs }, { taskId: 2, scheduledTimeMs: dueMs });
-    await until(() => api.claims.length === 1);
-    await sleep(50);
+    await untilMetric("taskscheduler_scheduler_claims_held 2");
     const stopping = scheduler.stop(AbortSignal.timeout(8_000));
     expect(scheduler.isReady()).toBe(false);
     await until(() => api.beats.at(-1)!.draining);
