@@ -10,6 +10,8 @@ import { type FeedParts, feed } from "./feed.js";
 import { beat, register } from "./fleet-store.js";
 import { reportCommand } from "./report-command.js";
 
+const MAX_TOLD = 10_000;
+
 export interface SchedulerServiceParts extends FeedParts {
   readonly clock: DatabaseClock;
   readonly writes: WriteGroup;
@@ -20,8 +22,14 @@ export interface SchedulerServiceParts extends FeedParts {
 
 export function createSchedulerService(parts: SchedulerServiceParts): ServiceImpl<typeof SchedulerService> {
   const { database, clock, fleet, writes, rules, leaseMs, logger } = parts;
-  const onDefect = (err: unknown, taskId: number): void =>
+  /** Tasks whose defect has been told: they are tried again with every sweep. */
+  const told = new Set<number>();
+  const onDefect = (err: unknown, taskId: number): void => {
+    if (told.has(taskId)) return;
+    if (told.size >= MAX_TOLD) told.clear();
+    told.add(taskId);
     logger.error({ err, taskId }, "an occurrence cannot be judged; it is not run");
+  };
   return {
     async register({ schedulerId, processId, processStarted }) {
       await fleet.refresh();
