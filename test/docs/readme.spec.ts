@@ -22,12 +22,12 @@ beforeAll(async () => {
   api = await startApi({ databaseUrl: database.url });
   scheduler = await startScheduler({ apiAddress: api.grpcAddress });
   await Promise.all([api.ready(), scheduler.ready()]);
-}, 60_000);
+});
 
 afterAll(async () => {
   await killAll();
   await database?.drop();
-}, 30_000);
+});
 
 /** The block as it stands, but for the ports. */
 function run({ language, code }: RunnableBlock, until?: RegExp) {

@@ -7,8 +7,6 @@ import { chunkedBody, envelope, requestHead, sendRaw } from "./raw-http.js";
 
 /** Bytes that no client library sends. Each gets an answer in time, and the next call is served as ever. */
 
-jest.setTimeout(60_000);
-
 /** Room for a busy machine. */
 const WITHIN_MS = 10_000;
 const MAX_GROWTH_BYTES = 150 * 1024 * 1024;
@@ -29,7 +27,7 @@ beforeAll(async () => {
   const task = { name: "kept", scheduledTime: at("2100-01-31T09:30:00Z") };
   taskId = (await fixture.client.call("createTask", { task })).task!.id;
   getTask = Buffer.from([8, taskId]);
-}, 60_000);
+});
 afterAll(() => fixture?.stop());
 
 afterEach(async () => {

@@ -14,12 +14,10 @@ import {
 
 /** Texts, numbers, times and tokens that are wrong or odd: each is refused by its field's name, or kept byte for byte. */
 
-jest.setTimeout(60_000);
-
 let fixture: ApiFixture;
 beforeAll(async () => {
   fixture = await startApiFixture();
-}, 60_000);
+});
 afterAll(() => fixture?.stop());
 
 const scheduledTime = at("2100-01-31T09:30:00Z");

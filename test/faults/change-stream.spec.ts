@@ -6,9 +6,6 @@ import { createTaskClient, type TaskClient } from "../setup/task-client.js";
 import { createTestDatabase, type TestDatabase } from "../setup/test-database.js";
 import { startWatcher, type Watcher } from "./change-watchers.js";
 
-/** Room for a busy machine. */
-jest.setTimeout(60_000);
-
 const WRITERS = 32;
 /** Few, so that writers meet at them. */
 const NAMES = 60;
@@ -21,14 +18,14 @@ let clients: TaskClient[] = [];
 
 beforeAll(async () => {
   server = await startPrivateServer();
-}, 60_000);
+});
 
 beforeEach(async () => {
   database = await createTestDatabase(server.url);
   apis = await Promise.all([1, 2].map(() => startApi({ databaseUrl: database.url })));
   await Promise.all(apis.map((api) => api.ready()));
   clients = apis.map((api) => createTaskClient(api.grpcAddress));
-}, 60_000);
+});
 
 afterEach(async () => {
   for (const client of clients) client.close();

@@ -10,9 +10,6 @@ import { createTaskClient, type Run, type TaskClient, type TaskView } from "../s
 import { createTestDatabase, type TestDatabase } from "../setup/test-database.js";
 import { expectCompleted, expectEachOnce, type Flow, startFlow, worstLatenessMs } from "./flow.js";
 
-/** Room for a busy machine. */
-jest.setTimeout(60_000);
-
 const LEASE_MS = 1_500;
 const SHARDS = 64;
 const FLOW = { count: 80, intervalMs: 50, afterMs: 1_200 };
@@ -38,7 +35,7 @@ beforeAll(async () => {
   await Promise.all(apis.map((api) => api.ready()));
   clients = apis.map((api) => createTaskClient(api.grpcAddress));
   client = clients[0]!;
-}, 60_000);
+});
 
 afterEach(async () => {
   await Promise.all(schedulers.map((scheduler) => scheduler.stop()));

@@ -7,8 +7,6 @@ import { metricOf } from "../setup/metrics.js";
 import { type ApiProcess, killAll, startApi } from "../setup/processes.js";
 import { createTestDatabase, type TestDatabase } from "../setup/test-database.js";
 
-jest.setTimeout(60_000);
-
 const GRACE_MS = 3_000;
 /** What a process may need beyond its grace on a busy machine, and far less than the driver's silence limit. */
 const ROOM_MS = 3_500;
@@ -22,11 +20,11 @@ let database: TestDatabase;
 beforeAll(async () => {
   server = await startPrivateServer();
   database = await createTestDatabase(server.url);
-}, 60_000);
+});
 afterAll(async () => {
   await killAll();
   await server?.stop();
-}, 60_000);
+});
 
 async function launch(): Promise<{ api: ApiProcess; tasks: GrpcClient<typeof TaskService> }> {
   const api = await startApi({ databaseUrl: database.url, env: { SHUTDOWN_GRACE_MS: String(GRACE_MS) } });

@@ -6,8 +6,6 @@ import { createTaskClient, type TaskClient } from "../setup/task-client.js";
 import { createTestDatabase, type TestDatabase } from "../setup/test-database.js";
 import { expectEachOnce, startFlow } from "./flow.js";
 
-jest.setTimeout(60_000);
-
 const TASKS = 300_000;
 /** More than there are connections. */
 const LISTERS = 40;
@@ -28,7 +26,7 @@ beforeAll(async () => {
        SELECT CONCAT('task number ', seq), '2100-01-01', '2100-01-01' FROM seq_1_to_${TASKS}`,
   );
   await connection.end();
-}, 60_000);
+});
 
 afterAll(async () => {
   client?.close();

@@ -37,7 +37,7 @@ beforeAll(async () => {
   // The first calls of a process are its slowest, and its memory grows to its usual size.
   await watchApi(api, () => pause(500));
   unfinished = cutAfter("GET / HTTP/1.1\r\nHost: localhost\r\n");
-}, 60_000);
+});
 
 afterEach(() => {
   for (const socket of opened) socket.destroy();

@@ -5,9 +5,6 @@ import { type ApiProcess, killAll, type ServiceProcess, startApi, startScheduler
 import { createTaskClient, type TaskClient } from "../setup/task-client.js";
 import { createTestDatabase, type TestDatabase } from "../setup/test-database.js";
 
-/** Room for a busy machine. */
-jest.setTimeout(60_000);
-
 const TASKS = 200_000;
 const MORE_TASKS = 10_000;
 const MONTH_MS = 30 * 24 * 60 * 60 * 1000;
@@ -22,7 +19,7 @@ beforeAll(async () => {
   api = await startApi({ databaseUrl: database.url });
   await api.ready();
   client = createTaskClient(api.grpcAddress);
-}, 60_000);
+});
 
 afterAll(async () => {
   client?.close();

@@ -55,7 +55,7 @@ beforeAll(async () => {
   api = await startApi({ databaseUrl: database.url });
   await api.ready();
   clients = clientsOf(api);
-}, 60_000);
+});
 
 afterAll(async () => {
   clients?.close();

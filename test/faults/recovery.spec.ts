@@ -9,9 +9,6 @@ import { createTaskClient, type TaskClient, type TaskView } from "../setup/task-
 import { createTestDatabase, type TestDatabase } from "../setup/test-database.js";
 import { expectCompleted, expectEachOnce, type Flow, startFlow } from "./flow.js";
 
-/** Room for a busy machine. */
-jest.setTimeout(60_000);
-
 const LEASE_MS = 1_500;
 const FLOW = { count: 100, intervalMs: 50, afterMs: 1_200 };
 /** With so many done, some are claimed and not due, and others not claimed. */
@@ -39,7 +36,7 @@ beforeAll(async () => {
   await Promise.all([api.ready(), scheduler.ready()]);
   client = createTaskClient(api.grpcAddress);
   firstToken = (await readExecutions("", ({ event }) => event.case === "snapshotComplete")).at(-1)!.resumeToken;
-}, 60_000);
+});
 
 afterAll(async () => {
   client?.close();

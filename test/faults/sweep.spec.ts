@@ -4,8 +4,6 @@ import { type ApiProcess, killAll, startApi, startScheduler } from "../setup/pro
 import { createTaskClient, type TaskClient } from "../setup/task-client.js";
 import { createTestDatabase, type TestDatabase } from "../setup/test-database.js";
 
-jest.setTimeout(60_000);
-
 /** More than a page of the sweep. */
 const UNDECIDABLE = 2_500;
 
@@ -18,7 +16,7 @@ beforeAll(async () => {
   api = await startApi({ databaseUrl: database.url });
   await api.ready();
   client = createTaskClient(api.grpcAddress);
-}, 60_000);
+});
 
 afterAll(async () => {
   client?.close();

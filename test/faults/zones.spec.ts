@@ -7,9 +7,6 @@ import { type ApiProcess, killAll, type ServiceProcess, startApi, startScheduler
 import { createTaskClient, type TaskClient } from "../setup/task-client.js";
 import { createTestDatabase } from "../setup/test-database.js";
 
-/** Room for a busy machine. */
-jest.setTimeout(60_000);
-
 /** Thirteen hours ahead of UTC, and without the clock change that the machine's zone may have. */
 const env = { TZ: "Pacific/Apia" };
 const HOUR_MS = 3_600_000;
@@ -28,7 +25,7 @@ beforeAll(async () => {
   scheduler = await startScheduler({ apiAddress: api.grpcAddress, env });
   await Promise.all([api.ready(), scheduler.ready()]);
   client = createTaskClient(api.grpcAddress);
-}, 60_000);
+});
 
 afterAll(async () => {
   client?.close();

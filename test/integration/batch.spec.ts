@@ -7,7 +7,7 @@ let fixture: ApiFixture;
 
 beforeAll(async () => {
   fixture = await startApiFixture();
-}, 60_000);
+});
 afterAll(() => fixture?.stop());
 
 const scheduledTime = at("2100-01-31T09:30:00Z");

@@ -10,7 +10,7 @@ let fixture: ApiFixture;
 
 beforeAll(async () => {
   fixture = await startApiFixture();
-}, 60_000);
+});
 afterAll(() => fixture?.stop());
 
 const PROTOCOLS = {

@@ -24,7 +24,7 @@ beforeAll(async () => {
   secondApi = await startApi({ databaseUrl: fixture.database.url, env });
   await secondApi.ready();
   clients = clientsOf(secondApi);
-}, 60_000);
+});
 afterAll(async () => {
   clients?.close();
   await secondApi?.stop();
@@ -86,4 +86,4 @@ it("of a process that stood still for longer ends its watches, and new ones begi
     fresh.cancel();
     await fixture.client.call("deleteTask", { id: value!.id });
   }
-}, 30_000);
+});

@@ -15,7 +15,7 @@ beforeAll(async () => {
   task = (await fixture.client.call("createTask", { task: { name: nasty, scheduledTime } })).task!;
   completed = (await fixture.client.call("createTask", { task: { name: "completed", scheduledTime } })).task!;
   await fixture.query("UPDATE tasks SET state = 'COMPLETED', next_run_time = NULL WHERE id = ?", [completed.id]);
-}, 60_000);
+});
 afterAll(() => fixture?.stop());
 
 type Case = readonly [string, UnaryName, () => object, Partial<Fault>];

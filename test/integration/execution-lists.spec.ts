@@ -29,7 +29,7 @@ beforeAll(async () => {
   await scheduler.stop();
   await runEach();
   all = (await fixture.client.call("listExecutions", {})).executions;
-}, 60_000);
+});
 afterAll(() => fixture?.stop());
 
 async function createTask(name: string, scheduledTime: Timestamp): Promise<Task> {

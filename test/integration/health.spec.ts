@@ -16,7 +16,7 @@ let fixture: ApiFixture;
 
 beforeAll(async () => {
   fixture = await startApiFixture();
-}, 60_000);
+});
 afterAll(() => fixture?.stop());
 
 async function probe(path: string, api: ApiProcess = fixture.api): Promise<[number, string]> {
@@ -117,7 +117,7 @@ describe.each(["SIGTERM", "SIGINT"] as const)("%s", (signal) => {
     expect(performance.now() - startMs).toBeLessThan(5_000);
     await health.ended;
     clients.close();
-  }, 30_000);
+  });
 });
 
 async function restOf(socket: Socket): Promise<string> {

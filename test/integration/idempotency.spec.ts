@@ -13,7 +13,7 @@ beforeAll(async () => {
   secondApi = await startApi({ databaseUrl: fixture.database.url });
   await secondApi.ready();
   secondClients = clientsOf(secondApi);
-}, 60_000);
+});
 afterAll(async () => {
   secondClients?.close();
   await secondApi?.stop();

@@ -17,7 +17,7 @@ let fixture: ApiFixture;
 
 beforeAll(async () => {
   fixture = await startApiFixture();
-}, 60_000);
+});
 afterAll(() => fixture?.stop());
 
 const later = at("2100-01-31T09:30:00Z");

@@ -6,9 +6,6 @@ import { migrate, startMigrator } from "../setup/migrator.js";
 import { killAll, startApi, startScheduler } from "../setup/processes.js";
 import { createTaskClient } from "../setup/task-client.js";
 
-/** Room for a busy machine. */
-jest.setTimeout(60_000);
-
 const DAY_MS = 24 * 60 * 60 * 1000;
 const STEPS = ["0001-tasks", "0002-schedule", "0003-ledger", "0004-changes", "0005-registration"];
 
@@ -55,7 +52,7 @@ beforeAll(async () => {
   ];
   server = await startPrivateServer({ extraArgs });
   connection = await createConnection({ ...credentialsOf(server.url), dateStrings: true, bigIntAsNumber: true });
-}, 60_000);
+});
 
 afterAll(async () => {
   await connection?.end();
@@ -202,7 +199,7 @@ it("two migrate an empty database at once", async () => {
        WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = 'tasks' AND COLUMN_NAME = 'name'`,
   );
   expect(collation).toBe("utf8mb4_nopad_bin");
-}, 60_000);
+});
 
 describe("the next occurrence after the migration is the domain's, for every recurrence and month's end", () => {
   /** An account whose sessions begin at an instant: `init_connect` is run for those without SUPER alone. */
@@ -316,4 +313,4 @@ it("an API that may not change the schema waits until somebody else has, and ser
   client.close();
   expect(await scheduler.stop()).toBe(0);
   expect(await api.stop()).toBe(0);
-}, 60_000);
+});

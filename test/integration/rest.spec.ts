@@ -16,7 +16,7 @@ beforeAll(async () => {
   database = await createTestDatabase();
   api = await startApi({ databaseUrl: database.url });
   await api.ready();
-}, 60_000);
+});
 afterAll(async () => {
   await api?.stop();
   await killAll();

@@ -34,7 +34,7 @@ beforeAll(async () => {
   await secondApi.ready();
   secondClients = clientsOf(secondApi);
   quiet = watch(fixture.client, { labelFilter: { nobody: "has this" } });
-}, 60_000);
+});
 afterEach(() => {
   for (const each of watches.splice(0)) if (each !== quiet) each.cancel();
 });
@@ -231,7 +231,7 @@ describe("executions", () => {
     await fixture.client.call("deleteTask", { id: end.id });
     await ledger!.until("the last is withdrawn", (events) => statesOf(events, last!.taskId).length === 2);
     expect(statesOf(ledger!.events, last!.taskId)).toEqual(["PENDING", "CANCELLED"]);
-  }, 30_000);
+  });
 });
 
 describe("a snapshot of many pages, with writers at work", () => {
@@ -308,7 +308,7 @@ describe("a snapshot of many pages, with writers at work", () => {
     const changes = reference.events.filter(({ event }) => event.case === "upserted" || event.case === "deleted");
     const revisions = changes.map(({ revision }) => revision);
     expect(revisions).toEqual([...new Set(revisions)].sort((a, b) => (a < b ? -1 : 1)));
-  }, 30_000);
+  });
 });
 
 describe("a resume token", () => {
