@@ -1,6 +1,6 @@
 import { fieldErrors } from "@taskscheduler/domain";
 import { ExecutionService, SchedulerService, type Task, TaskSchema, TaskService } from "@taskscheduler/proto";
-import { createMetrics, type Logger, type Part } from "@taskscheduler/runtime";
+import { createMetrics, type Logger, type Part, withFailpoints } from "@taskscheduler/runtime";
 import { createBackend } from "./backend.js";
 import { createChangeLog } from "./changes/change-log.js";
 import { purgeSegments } from "./changes/change-store.js";
@@ -61,7 +61,7 @@ export function createApp(config: ApiConfig, logger: Logger): App {
   });
   const fleet = createFleet(database, config.leaseMs, logger);
   const retention = createRetention(database, clock, retentionRules(config), logger);
-  const { databaseUrl, migrateOnStart, leaseMs } = config;
+  const { databaseUrl, migrateOnStart, leaseMs, failpoints } = config;
   const backend = createBackend({
     database,
     clock,
@@ -75,22 +75,19 @@ export function createApp(config: ApiConfig, logger: Logger): App {
   });
 
   const taskQueries = createTaskQueries(database);
-  const tasks = withPolicies(
-    TaskService,
-    createTaskService({ database, writes, queries: taskQueries, log, clock, ...batchJudges(validator, logger) }),
-    policies,
-  );
+  const taskService = createTaskService({
+    ...{ database, writes, queries: taskQueries, log, clock },
+    ...batchJudges(validator, logger),
+  });
+  const tasks = withPolicies(TaskService, withFailpoints(taskService, failpoints), policies);
   const executions = withPolicies(
     ExecutionService,
     createExecutionService({ database, queries: createExecutionQueries(database), log }),
     policies,
   );
   const rules = { missedAfterMs: Math.max(leaseMs, MIN_MISSED_AFTER_MS), catchUpWindowMs: CATCH_UP_WINDOW_MS };
-  const scheduler = withPolicies(
-    SchedulerService,
-    createSchedulerService({ database, log, fleet, clock, writes, rules, leaseMs, logger }),
-    policies,
-  );
+  const schedulerService = createSchedulerService({ database, log, fleet, clock, writes, rules, leaseMs, logger });
+  const scheduler = withPolicies(SchedulerService, withFailpoints(schedulerService, failpoints), policies);
 
   collectFrom(registry, {
     changeLogRevision: log.head,

@@ -30,6 +30,7 @@ describe("readConfig", () => {
       executionRetentionMs: 7_776_000_000,
       logLevel: "info",
       shutdownGraceMs: 10_000,
+      failpoints: [],
     });
   });
 
@@ -90,5 +91,28 @@ describe("readConfig", () => {
       "http://localhost:5173",
     ]);
     expect(faultsOf({ DATABASE_URL, CORS_ORIGINS: "*" })).toHaveLength(1);
+  });
+
+  it("takes moments of its calls for failpoints, and none in production", () => {
+    const FAILPOINTS = "after-createTask, before-reportExecutions@3";
+    expect(readConfig({ DATABASE_URL, FAILPOINTS }).failpoints).toEqual([
+      { moment: "after", call: "createTask", passing: 1 },
+      { moment: "before", call: "reportExecutions", passing: 3 },
+    ]);
+    expect(faultsOf({ DATABASE_URL, FAILPOINTS, NODE_ENV: "production" })).toEqual([
+      "FAILPOINTS: is for tests, and refused where NODE_ENV is production",
+    ]);
+    expect(faultsOf({ DATABASE_URL, NODE_ENV: "production" })).toEqual([]);
+  });
+
+  it.each([
+    "after-",
+    "createTask",
+    "after-createTask@0",
+    "after-subscribe",
+    "amid-reportExecutions",
+    "after-heartbeat,",
+  ])("does not take %s for a failpoint", (FAILPOINTS) => {
+    expect(faultsOf({ DATABASE_URL, FAILPOINTS })[0]).toMatch(/^FAILPOINTS: must be moments of calls/);
   });
 });

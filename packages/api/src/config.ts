@@ -1,5 +1,9 @@
 import { isIP } from "node:net";
+import { SchedulerService, TaskService } from "@taskscheduler/proto";
 import {
+  type Failpoint,
+  failpointsInProduction,
+  failpointsVariable,
   fileVariable,
   flagVariable,
   logLevelVariable,
@@ -23,6 +27,9 @@ const notSupportedYet = [
 ] as const;
 
 const databaseUrlForm = "must be mariadb://user:password@host:port/database";
+const unaryCalls = [TaskService, SchedulerService].flatMap(({ methods }) =>
+  methods.filter(({ methodKind }) => methodKind === "unary").map(({ localName }) => localName),
+);
 /** Cross-checks run beside the variables' own, so that one start shows every fault. */
 const always = { when: () => true };
 
@@ -48,6 +55,8 @@ const schema = z
     EXECUTION_RETENTION_MS: millisecondsVariable({ min: 1_000, standard: 90 * dayMs }),
     LOG_LEVEL: logLevelVariable(),
     SHUTDOWN_GRACE_MS: millisecondsVariable({ max: 3_600_000, standard: 10_000 }),
+    FAILPOINTS: failpointsVariable(unaryCalls),
+    NODE_ENV: z.string().optional(),
   })
   .refine((v) => v.DATABASE_URL !== undefined || v.DATABASE_URL_FILE !== undefined, {
     path: ["DATABASE_URL"],
@@ -63,7 +72,8 @@ const schema = z
     path: ["HOST"],
     error: "an address that is not loopback needs AUTH=off, which lets anybody do anything",
     ...always,
-  });
+  })
+  .refine((v) => v.NODE_ENV !== "production" || v.FAILPOINTS?.length === 0, { ...failpointsInProduction, ...always });
 
 /** How the API process is configured, checked and frozen. */
 export interface ApiConfig {
@@ -81,6 +91,8 @@ export interface ApiConfig {
   readonly executionRetentionMs: number;
   readonly logLevel: string;
   readonly shutdownGraceMs: number;
+  /** For tests alone. */
+  readonly failpoints: readonly Failpoint[];
 }
 
 /** @throws ConfigError with every fault at once */
@@ -98,6 +110,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): A
     executionRetentionMs: variables.EXECUTION_RETENTION_MS,
     logLevel: variables.LOG_LEVEL,
     shutdownGraceMs: variables.SHUTDOWN_GRACE_MS,
+    failpoints: variables.FAILPOINTS,
   });
 }
 

@@ -4,6 +4,7 @@ export { aborted } from "./aborted.js";
 export { Backoff, type BackoffOptions, createBackoff } from "./backoff.js";
 export { ConfigError, exitOnConfigError } from "./config-error.js";
 export { parseEnvironment } from "./environment.js";
+export { type Failpoint, failpointsInProduction, failpointsVariable, withFailpoints } from "./failpoints.js";
 export { closeHttpServer, listenHttp } from "./http-listener.js";
 export { createLogger, type Logger, type LoggerOptions } from "./logger.js";
 export { createMetrics, type Metrics } from "./metrics.js";

@@ -1,4 +1,4 @@
-import type { Logger, Registry } from "@taskscheduler/runtime";
+import { type Failpoint, type Logger, type Registry, withFailpoints } from "@taskscheduler/runtime";
 import { createAlarms } from "./alarms/alarms.js";
 import { createApiClient } from "./api-client/api-client.js";
 import { ArmedOccurrences } from "./claims/armed-occurrences.js";
@@ -24,6 +24,8 @@ export interface SchedulerOptions {
   readonly maxConcurrency: number;
   readonly logger: Logger;
   readonly registry: Registry;
+  /** Default: none. */
+  readonly failpoints?: readonly Failpoint[];
   /** Default: the machine's. */
   readonly clock?: Clock;
 }
@@ -34,9 +36,9 @@ const maxArmed = 1_000_000;
 
 /** Puts the rooms together: told (feed) → due (alarms) → claimed → run → reported. */
 export function createScheduler(options: SchedulerOptions): Scheduler {
-  const { logger, registry, maxConcurrency, schedulerId, clock = systemClock } = options;
+  const { logger, registry, maxConcurrency, schedulerId, clock = systemClock, failpoints = [] } = options;
   const metrics = createSchedulerMetrics(registry);
-  const client = createApiClient(options.apiAddress);
+  const client = withFailpoints(createApiClient(options.apiAddress), failpoints);
   const settled = new SettledFences();
   const timekeeper: Timekeeper = new Timekeeper({
     clock,

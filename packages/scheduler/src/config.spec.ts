@@ -22,6 +22,7 @@ describe("configuration", () => {
       maxConcurrency: 256,
       logLevel: "info",
       shutdownGraceMs: 10_000,
+      failpoints: [],
     });
   });
 
@@ -49,5 +50,25 @@ describe("configuration", () => {
       "SCHEDULER_ID",
       "TARGET_ALLOW_CIDRS",
     ]);
+  });
+
+  it("takes moments of its calls for failpoints, and none in production", () => {
+    const FAILPOINTS = "before-reportExecutions@3";
+    expect(readConfig({ FAILPOINTS }).failpoints).toEqual([{ moment: "before", call: "reportExecutions", passing: 3 }]);
+    expect(faultsOf({ FAILPOINTS, NODE_ENV: "production" })).toEqual([
+      "FAILPOINTS: is for tests, and refused where NODE_ENV is production",
+    ]);
+    expect(faultsOf({ NODE_ENV: "production" })).toEqual([]);
+  });
+
+  it.each([
+    "after-",
+    "createTask",
+    "after-createTask@0",
+    "after-subscribe",
+    "amid-reportExecutions",
+    "after-heartbeat,",
+  ])("does not take %s for a failpoint", (FAILPOINTS) => {
+    expect(faultsOf({ FAILPOINTS })[0]).toMatch(/^FAILPOINTS: must be moments of calls/);
   });
 });
