@@ -1,7 +1,16 @@
 import { randomUUID } from "node:crypto";
-import { create } from "@bufbuild/protobuf";
-import { TimestampSchema } from "@bufbuild/protobuf/wkt";
-import { type ExecutionState, Recurrence, type TaskState } from "@taskscheduler/proto";
+import { gzipSync } from "node:zlib";
+import { create, fromBinary } from "@bufbuild/protobuf";
+import { anyUnpack, TimestampSchema } from "@bufbuild/protobuf/wkt";
+import {
+  BadRequestSchema,
+  ErrorInfoSchema,
+  type ExecutionState,
+  Recurrence,
+  Code as RpcCode,
+  StatusSchema,
+  type TaskState,
+} from "@taskscheduler/proto";
 import {
   type ApiFixture,
   at,
@@ -11,6 +20,7 @@ import {
   startApiFixture,
   textOf,
 } from "../integration/api-fixture.js";
+import { envelope } from "./raw-http.js";
 
 /** Texts, numbers, times and tokens that are wrong or odd: each is refused by its field's name, or kept byte for byte. */
 
@@ -40,6 +50,32 @@ async function callJson(method: string, body: string | Uint8Array): Promise<Json
   return { status: response.status, body: (await response.json()) as JsonAnswer["body"] };
 }
 
+interface ConnectJson {
+  readonly code: string;
+  readonly message: string;
+  readonly details?: readonly { readonly type: string; readonly value: string }[];
+}
+
+function jsonFault(body: unknown): Pick<Fault, "code" | "reason" | "fields" | "message"> {
+  const { code, message, details = [] } = body as ConnectJson;
+  const bytes = (type: string) => Buffer.from(details.find((detail) => detail.type === type)?.value ?? "", "base64");
+  return {
+    code: code.toUpperCase(),
+    message,
+    reason: fromBinary(ErrorInfoSchema, bytes("google.rpc.ErrorInfo")).reason,
+    fields: fromBinary(BadRequestSchema, bytes("google.rpc.BadRequest")).fieldViolations.map(({ field }) => field),
+  };
+}
+
+function trailerFault(text: string): ReturnType<typeof jsonFault> {
+  const status = Buffer.from(/grpc-status-details-bin: (\S+)/.exec(text)?.[1] ?? "", "base64");
+  const { code, message, details } = fromBinary(StatusSchema, status);
+  const [info] = details.flatMap((detail) => anyUnpack(detail, ErrorInfoSchema) ?? []);
+  const [bad] = details.flatMap((detail) => anyUnpack(detail, BadRequestSchema) ?? []);
+  const fields = bad?.fieldViolations.map(({ field }) => field) ?? [];
+  return { code: RpcCode[code] ?? "", message, reason: info?.reason ?? "", fields };
+}
+
 const reasonOf = ({ body }: JsonAnswer): string | undefined => body.details?.[0]?.debug?.reason;
 const taskJson = (fields: string): string => `{"task":{${fields}}}`;
 const timeJson = '"scheduledTime":"2100-01-01T00:00:00Z"';
@@ -51,52 +87,157 @@ afterEach(async () => {
 const levels = 100_000;
 const deepArray = `${"[".repeat(levels)}${"]".repeat(levels)}`;
 
-describe("JSON", () => {
-  it.each<[string, string, string, RegExp]>([
-    ["that breaks off", "CreateTask", '{"task":{"na', /JSON/],
-    ["of 100,000 arrays", "CreateTask", deepArray, /CreateTaskRequest/],
-    ["of 100,000 arrays within a field", "CreateTask", taskJson(`"labels":${deepArray}`), /labels/],
-    ["of 100,000 objects", "CreateTask", `${'{"task":'.repeat(levels)}1${"}".repeat(levels)}`, /"task" is unknown/],
-    ["with a key twice", "CreateTask", taskJson(`"name":"a","name":"b",${timeJson}`), /duplicate.*name/],
-    ["with a label twice", "CreateTask", taskJson(`"name":"a","labels":{"k":"1","k":"2"},${timeJson}`), /duplicate.*k/],
-    [
-      "with a field under both names",
-      "CreateTask",
-      taskJson(`"scheduled_time":"2100-01-01T00:00:00Z",${timeJson}`),
-      /scheduled_time.*multiple/,
+/** What is wrong, and the field that the error names; none where there is none. */
+const malformed: [string, string, string, RegExp, string][] = [
+  ["that breaks off", "CreateTask", '{"task":{"na', /JSON/, ""],
+  ["of 100,000 arrays", "CreateTask", deepArray, /CreateTaskRequest/, ""],
+  ["of 100,000 arrays within a field", "CreateTask", taskJson(`"labels":${deepArray}`), /must be/, "task.labels"],
+  [
+    "of 100,000 objects",
+    "CreateTask",
+    `${'{"task":'.repeat(levels)}1${"}".repeat(levels)}`,
+    /is not a field of Task$/,
+    "task.task",
+  ],
+  ["with a key twice", "CreateTask", taskJson(`"name":"a","name":"b",${timeJson}`), /twice/, "task.name"],
+  [
+    "with a label twice",
+    "CreateTask",
+    taskJson(`"name":"a","labels":{"k":"1","k":"2"},${timeJson}`),
+    /twice/,
+    "task.labels",
+  ],
+  [
+    "with a field under both names",
+    "CreateTask",
+    taskJson(`"scheduled_time":"2100-01-01T00:00:00Z",${timeJson}`),
+    /both/,
+    "task.scheduled_time",
+  ],
+  ["with half a surrogate pair", "CreateTask", taskJson(`"name":"\\ud800",${timeJson}`), /surrogate/, "task.name"],
+  ["with half a pair in a label", "CreateTask", taskJson(`"labels":{"k":"\\udc00"}`), /surrogate/, "task.labels"],
+  ["with __proto__ for a field", "GetTask", '{"__proto__":{"id":1},"id":1}', /not a field/, "__proto__"],
+  [
+    "with an unknown enum's name",
+    "CreateTask",
+    taskJson(`"recurrence":"HOURLY",${timeJson}`),
+    /one of RECURRENCE_ONCE, RECURRENCE_DAILY/,
+    "task.recurrence",
+  ],
+  [
+    "with an unknown state",
+    "ListExecutions",
+    '{"states":["EXECUTION_STATE_SUCCEEDED","DONE"]}',
+    /EXECUTION_STATE_PENDING.*EXECUTION_STATE_SKIPPED$/,
+    "states[1]",
+  ],
+  [
+    "with an enum beyond 32 bits",
+    "CreateTask",
+    taskJson(`"recurrence":1099511627776,${timeJson}`),
+    /RECURRENCE_YEARLY/,
+    "task.recurrence",
+  ],
+  ...["-1", "4294967296", "1.5", "1e400", '"1.5"', '"NaN"', '"Infinity"', '""', '" 1"', "true", "[]"].map(
+    (id): [string, string, string, RegExp, string] => [
+      `with ${id} for an id`,
+      "GetTask",
+      `{"id":${id}}`,
+      /whole number from 0 to 4294967295/,
+      "id",
     ],
-    ["with half a surrogate pair", "CreateTask", taskJson(`"name":"\\ud800",${timeJson}`), /Task\.name.*UTF8/],
-    ["with half a pair in a label", "CreateTask", taskJson(`"labels":{"k":"\\udc00"},${timeJson}`), /labels.*UTF8/],
-    ["with __proto__ for a field", "GetTask", '{"__proto__":{"id":1},"id":1}', /__proto__/],
-    ["with an unknown enum's name", "CreateTask", taskJson(`"recurrence":"HOURLY",${timeJson}`), /Recurrence.*HOURLY/],
-    ["with an enum beyond 32 bits", "CreateTask", taskJson(`"recurrence":1099511627776,${timeJson}`), /recurrence/],
-    ...["-1", "4294967296", "1.5", "1e400", '"1.5"', '"NaN"', '"Infinity"', '""', '" 1"', "true", "[]"].map(
-      (id): [string, string, string, RegExp] => [
-        `with ${id} for an id`,
-        "GetTask",
-        `{"id":${id}}`,
-        /GetTaskRequest\.id/,
-      ],
-    ),
-    ["with NaN for an id", "GetTask", '{"id":NaN}', /JSON/],
-    ["with the year 0", "CreateTask", taskJson('"name":"a","scheduledTime":"0000-01-01T00:00:00Z"'), /Timestamp.*0001/],
-    ["with the year 10000", "CreateTask", taskJson('"name":"a","scheduledTime":"10000-01-01T00:00:00Z"'), /Timestamp/],
-  ])("%s is refused in words", async (_, method, body, words) => {
-    const answer = await callJson(method, body);
-    expect([answer.status, answer.body.code, reasonOf(answer)]).toEqual([400, "invalid_argument", "MALFORMED_REQUEST"]);
-    expect(answer.body.message).toMatch(words);
-    expect(answer.body.message?.length).toBeLessThanOrEqual(1_000);
+  ),
+  ["with NaN for an id", "GetTask", '{"id":NaN}', /JSON/, ""],
+  ...["0000-01-01T00:00:00Z", "10000-01-01T00:00:00Z", "2100-13-01T00:00:00Z", "2100-01-01", "tomorrow"].map(
+    (time): [string, string, string, RegExp, string] => [
+      `with the time ${time}`,
+      "CreateTask",
+      taskJson(`"name":"a","scheduledTime":"${time}"`),
+      /RFC 3339/,
+      "task.scheduled_time",
+    ],
+  ),
+  ["with a duration of minutes", "CreateTask", taskJson('"jitter":"5m"'), /3\.5s/, "task.jitter"],
+  ["with a field that is not there", "CreateTask", taskJson('"nmae":"a"'), /not a field of Task/, "task.nmae"],
+  [
+    "with a mask in the proto's names",
+    "UpdateTask",
+    '{"task":{"id":1},"updateMask":"time_zone"}',
+    /lowerCamelCase/,
+    "update_mask",
+  ],
+  [
+    "with a wrong task among right ones",
+    "BatchCreateTasks",
+    '{"tasks":[{"name":"a"},{"name":2}]}',
+    /string/,
+    "tasks[1].name",
+  ],
+];
+/** As Connect sends it by POST, plain and compressed, and gRPC-Web and streams do, in envelopes. */
+const jsonForms: [string, (body: string | Buffer) => [Record<string, string>, Buffer]][] = [
+  ["Connect", (body) => [{ "content-type": "application/json" }, Buffer.from(body as string)]],
+  ["Connect, gzipped", (body) => [{ "content-type": "application/json", "content-encoding": "gzip" }, gzipSync(body)]],
+  ["gRPC-Web", (body) => [{ "content-type": "application/grpc-web+json" }, envelope(body)]],
+  [
+    "gRPC-Web, gzipped",
+    (body) => [{ "content-type": "application/grpc-web+json", "grpc-encoding": "gzip" }, envelope(gzipSync(body), 1)],
+  ],
+];
+
+describe.each(jsonForms)("JSON over %s", (form, write) => {
+  const call = async (method: string, body: string | Buffer): Promise<Omit<Fault, "domain" | "descriptions">> => {
+    const [headers, bytes] = write(body);
+    const service = method.includes("Execution") ? "ExecutionService" : "TaskService";
+    const response = await fetch(`${fixture.api.httpUrl}/taskscheduler.v1.${service}/${method}`, {
+      method: "POST",
+      headers: { ...headers, connection: "close" },
+      body: new Uint8Array(bytes),
+      signal: AbortSignal.timeout(WITHIN_MS),
+    });
+    return form.startsWith("gRPC-Web") ? trailerFault(await response.text()) : jsonFault(await response.json());
+  };
+
+  it.each(malformed)("%s is refused in words, by its field", async (_, method, body, words, field) => {
+    const fault = await call(method, body);
+    expect(fault).toMatchObject({ code: "INVALID_ARGUMENT", reason: "MALFORMED_REQUEST" });
+    expect([fault.fields, fault.message]).toEqual([field === "" ? [] : [field], expect.stringMatching(words)]);
+    expect(fault.message.length).toBeLessThanOrEqual(1_000);
   });
 
   it("that is not UTF-8 is refused, not stored as other characters", async () => {
-    const bytes = Buffer.concat([
-      Buffer.from('{"task":{"name":"'),
-      Buffer.from([0xff, 0xc0]),
-      Buffer.from(`",${timeJson}}}`),
-    ]);
-    const answer = await callJson("CreateTask", bytes);
-    expect([answer.status, reasonOf(answer)]).toEqual([400, "MALFORMED_REQUEST"]);
+    const bytes = [Buffer.from('{"task":{"name":"'), Buffer.from([0xff, 0xc0]), Buffer.from(`",${timeJson}}}`)];
+    const fault = await call("CreateTask", Buffer.concat(bytes));
+    expect(fault).toMatchObject({
+      code: "INVALID_ARGUMENT",
+      reason: "MALFORMED_REQUEST",
+      message: "the request is not UTF-8",
+    });
     expect(await fixture.query("SELECT id FROM tasks WHERE name LIKE '%\ufffd%'")).toEqual([]);
+  });
+});
+
+describe("JSON", () => {
+  it("of a stream's request is refused by its field", async () => {
+    const response = await fetch(`${fixture.api.httpUrl}/taskscheduler.v1.TaskService/WatchTasks`, {
+      method: "POST",
+      headers: { "content-type": "application/connect+json", connection: "close" },
+      body: new Uint8Array(envelope('{"labelFilter":{"k":[]}}')),
+      signal: AbortSignal.timeout(WITHIN_MS),
+    });
+    const bytes = Buffer.from(await response.arrayBuffer());
+    const { error } = JSON.parse(bytes.subarray(5).toString()) as { error: ConnectJson };
+    expect(jsonFault(error)).toMatchObject({ reason: "MALFORMED_REQUEST", fields: ["label_filter"] });
+  });
+
+  it.each([
+    ["plain", "message=%7B%22id%22%3A-1%7D"],
+    ["base64", `base64=1&message=${Buffer.from('{"id":-1}').toString("base64url")}`],
+    ["gzipped", `base64=1&compression=gzip&message=${gzipSync('{"id":-1}').toString("base64url")}`],
+  ])("in a query, %s, is refused by its field", async (_, query) => {
+    const url = `${fixture.api.httpUrl}/taskscheduler.v1.TaskService/GetTask?connect=v1&encoding=json&${query}`;
+    const response = await fetch(url, { headers: { connection: "close" } });
+    expect(jsonFault(await response.json())).toMatchObject({ reason: "MALFORMED_REQUEST", fields: ["id"] });
   });
 
   it.each(["2147483648", "4294967295", '"4294967295"', "4294967295.0", "1e9"])(

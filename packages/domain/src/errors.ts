@@ -75,8 +75,11 @@ export function fieldError(field: string, description: string, reason: ErrorReas
 }
 
 /** INVALID_ARGUMENT for all violations at once; undefined when there is none. */
-export function fieldErrors(violations: readonly FieldViolation[]): ServiceError | undefined {
+export function fieldErrors(
+  violations: readonly FieldViolation[],
+  reason: ErrorReason = "INVALID_FIELD",
+): ServiceError | undefined {
   if (violations.length === 0) return undefined;
   const message = violations.map((v) => `${v.field}: ${v.description}`).join("; ");
-  return new ServiceError("INVALID_FIELD", message, { violations });
+  return new ServiceError(reason, message, { violations });
 }

@@ -38,7 +38,8 @@ const reasonsOfCodes: ReadonlyMap<Code, ErrorReason> = new Map([
 const maxMessageLength = 1_000;
 const maxViolations = 20;
 const maxFieldLength = 100;
-const maxDescriptionLength = 200;
+/** The names of an enum are as long. */
+const maxDescriptionLength = 300;
 /** Of all violations together, in UTF-8; base64 and the message come on top. */
 const maxViolationBytes = 3_000;
 

@@ -8,7 +8,6 @@ import {
   MIN_TIME_MS,
   parseTimeZone,
   type Recurrence,
-  ServiceError,
 } from "@taskscheduler/domain";
 import { type PreviewScheduleRequest, PreviewScheduleRequestSchema, type Task, TaskSchema } from "@taskscheduler/proto";
 import { recurrenceName } from "./task-mapper.js";
@@ -221,8 +220,7 @@ function readTimeZone(text: string, field: string, violations: FieldViolation[])
   return "UTC";
 }
 
-function throwIfAny(violations: readonly FieldViolation[], reason: ErrorReason = "INVALID_FIELD"): void {
-  const error = fieldErrors(violations);
-  if (error === undefined) return;
-  throw reason === "INVALID_FIELD" ? error : new ServiceError(reason, error.message, { violations });
+function throwIfAny(violations: readonly FieldViolation[], reason?: ErrorReason): void {
+  const error = fieldErrors(violations, reason);
+  if (error !== undefined) throw error;
 }

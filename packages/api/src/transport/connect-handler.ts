@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { createRegistry } from "@bufbuild/protobuf";
 import { Code, ConnectError, type ConnectRouter, createConnectRouter } from "@connectrpc/connect";
-import { assertByteStreamRequest, type UniversalHandler } from "@connectrpc/connect/protocol";
+import type { UniversalHandler } from "@connectrpc/connect/protocol";
 import {
   compressionGzip,
   universalRequestFromNodeRequest,
@@ -11,6 +11,7 @@ import { file_google_rpc_error_details } from "@taskscheduler/proto";
 import type { Logger } from "@taskscheduler/runtime";
 import { withReason } from "./connect-reasons.js";
 import { type HttpAnswer, jsonAnswer, send } from "./http-answer.js";
+import { keepJson } from "./json-request.js";
 import { type ServedService, specOf } from "./served-service.js";
 
 export interface ConnectHandlerOptions {
@@ -21,6 +22,26 @@ export interface ConnectHandlerOptions {
 }
 
 const maxMessageBytes = 16 * 1024 * 1024;
+
+/**
+ * A field that is misspelt is an error, not left out in silence. A batch's errors carry details, as calls' do. Connect's
+ * own decoder is lenient: bytes that are no UTF-8 would become other characters, and be stored so. Its types leave the
+ * option out, `createJsonSerialization` has it.
+ */
+const jsonOptions = {
+  ignoreUnknownFields: false,
+  registry: createRegistry(file_google_rpc_error_details),
+  textDecoder: { decode: fromUtf8 },
+};
+const utf8 = new TextDecoder("utf-8", { fatal: true });
+
+function fromUtf8(bytes?: Uint8Array): string {
+  try {
+    return utf8.decode(bytes);
+  } catch (cause) {
+    throw new ConnectError("the request is not UTF-8", Code.InvalidArgument, undefined, undefined, cause);
+  }
+}
 
 /**
  * Connect and gRPC-Web. Returns false, and touches nothing, when the path is no method's.
@@ -36,8 +57,7 @@ export function createConnectHandler({
     grpc: false,
     // Node's brotli takes its time by default: seconds for a long list.
     acceptCompression: [compressionGzip],
-    // A field that is misspelt is an error, not left out in silence. A batch's errors carry details, as calls' do.
-    jsonOptions: { ignoreUnknownFields: false, registry: createRegistry(file_google_rpc_error_details) },
+    jsonOptions,
     readMaxBytes: maxMessageBytes,
     writeMaxBytes: maxMessageBytes,
   });
@@ -73,9 +93,10 @@ async function answer(handler: UniversalHandler, request: IncomingMessage, respo
     send(response, jsonAnswer(400, { detail: "The request has no valid Host" }));
     return;
   }
-  const answered = await handler(universalRequest);
+  const json = keepJson(universalRequest, handler.method.input, maxMessageBytes);
+  const answered = await handler(json?.request ?? universalRequest);
   const hint = answered.body === undefined ? hints.get(answered.status) : undefined;
-  if (hint === undefined) await universalResponseToNodeResponse(await withReason(answered), response);
+  if (hint === undefined) await universalResponseToNodeResponse(await withReason(answered, json), response);
   else send(response, jsonAnswer(answered.status, hint, Object.fromEntries(answered.header ?? [])));
 }
 
@@ -98,32 +119,8 @@ function noSuchMethod({ service }: ServedService): HttpAnswer {
 
 function toUniversalRequest(request: IncomingMessage, response: ServerResponse) {
   try {
-    const universalRequest = universalRequestFromNodeRequest(request, response, undefined, undefined);
-    if (!isPlainJson(request)) return universalRequest;
-    assertByteStreamRequest(universalRequest);
-    return { ...universalRequest, body: inUtf8(universalRequest.body) };
+    return universalRequestFromNodeRequest(request, response, undefined, undefined);
   } catch {
     return undefined;
   }
-}
-
-function isPlainJson({ headers }: IncomingMessage): boolean {
-  return /^application\/json\b/i.test(headers["content-type"] ?? "") && headers["content-encoding"] === undefined;
-}
-
-/** Connect reads JSON leniently: bytes that are no UTF-8 would become other characters, and be stored so. */
-async function* inUtf8(body: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
-  const decoder = new TextDecoder("utf-8", { fatal: true });
-  const check = (chunk?: Uint8Array): void => {
-    try {
-      decoder.decode(chunk, { stream: chunk !== undefined });
-    } catch (cause) {
-      throw new ConnectError("the body is not UTF-8", Code.InvalidArgument, undefined, undefined, cause);
-    }
-  };
-  for await (const chunk of body) {
-    check(chunk);
-    yield chunk;
-  }
-  check();
 }

@@ -9,7 +9,9 @@ import {
 } from "@connectrpc/connect/protocol-connect";
 import { findTrailerError, setTrailerStatus } from "@connectrpc/connect/protocol-grpc";
 import { trailerFlag, trailerParse, trailerSerialize } from "@connectrpc/connect/protocol-grpc-web";
+import { fieldErrors } from "@taskscheduler/domain";
 import { connectErrorOf, serviceErrorOf } from "../policies/service-errors.js";
+import type { JsonRequest } from "./json-request.js";
 
 type Bytes = Uint8Array<ArrayBufferLike>;
 
@@ -20,23 +22,28 @@ const malformed = /^(parse binary: |received compressed envelope)/;
 
 /**
  * A call that Connect refused before any method ran (malformed, too large) has no reason yet: its error is made anew with
- * one. In a unary answer the error is the body; in gRPC-Web and in streams it is in the envelope that ends the answer.
+ * one, and names the fields of JSON that are wrong. In a unary answer the error is the body; in gRPC-Web and in streams it
+ * is in the envelope that ends the answer.
  */
-export async function withReason(response: UniversalServerResponse): Promise<UniversalServerResponse> {
+export async function withReason(
+  response: UniversalServerResponse,
+  json?: JsonRequest,
+): Promise<UniversalServerResponse> {
   const { header, body } = response;
   const contentType = header?.get("content-type") ?? "";
   if (body === undefined) return response;
   if (contentType.startsWith("application/grpc-web")) {
-    return { ...response, body: withEnd(body, trailerFlag, trailerWithReason) };
+    return { ...response, body: withEnd(body, trailerFlag, trailerWithReason, json) };
   }
   if (contentType.startsWith("application/connect+")) {
-    return { ...response, body: withEnd(body, endStreamFlag, endStreamWithReason) };
+    return { ...response, body: withEnd(body, endStreamFlag, endStreamWithReason, json) };
   }
   if (response.status < 400 || contentType !== "application/json" || header?.has("content-encoding")) return response;
   const chunks: Bytes[] = [];
   for await (const chunk of body) chunks.push(chunk);
   const bytes = Buffer.concat(chunks);
-  const error = reasonedOf(errorFromJsonBytes(bytes, undefined, new ConnectError("unreadable", Code.Internal)));
+  const told = errorFromJsonBytes(bytes, undefined, new ConnectError("unreadable", Code.Internal));
+  const error = await reasonedOf(told, json);
   if (error === undefined) return { ...response, body: once(bytes) };
   const shown = errorToJsonBytes(error, undefined);
   header?.set("content-length", String(shown.byteLength));
@@ -45,11 +52,15 @@ export async function withReason(response: UniversalServerResponse): Promise<Uni
 }
 
 /** Undefined: it has a reason already, or none that a caller can make sense of. */
-function reasonedOf(error: ConnectError | undefined): ConnectError | undefined {
+async function reasonedOf(
+  error: ConnectError | undefined,
+  json: JsonRequest | undefined,
+): Promise<ConnectError | undefined> {
   if (error === undefined || error.details.length > 0) return undefined;
   const isMalformed = error.code === Code.Internal && malformed.test(error.rawMessage);
   const judged = isMalformed ? new ConnectError(error.rawMessage, Code.InvalidArgument) : error;
-  const known = serviceErrorOf(judged);
+  const faults = judged.code === Code.InvalidArgument ? await json?.faults() : undefined;
+  const known = fieldErrors(faults ?? [], "MALFORMED_REQUEST") ?? serviceErrorOf(judged);
   return known === undefined ? undefined : connectErrorOf(known);
 }
 
@@ -57,22 +68,28 @@ function reasonedOf(error: ConnectError | undefined): ConnectError | undefined {
 async function* withEnd(
   body: AsyncIterable<Bytes>,
   flag: number,
-  rewrite: (end: Bytes) => Bytes,
+  rewrite: (end: Bytes, json: JsonRequest | undefined) => Promise<Bytes>,
+  json: JsonRequest | undefined,
 ): AsyncGenerator<Bytes> {
   for await (const chunk of body) {
-    yield chunk[0] === flag ? encodeEnvelope(flag, rewrite(chunk.subarray(envelopeHeaderBytes))) : chunk;
+    if (chunk[0] === flag) {
+      yield encodeEnvelope(flag, await rewrite(chunk.subarray(envelopeHeaderBytes), json));
+    } else {
+      json?.forget();
+      yield chunk;
+    }
   }
 }
 
-function trailerWithReason(end: Bytes): Bytes {
+async function trailerWithReason(end: Bytes, json: JsonRequest | undefined): Promise<Bytes> {
   const trailer = trailerParse(end);
-  const error = reasonedOf(findTrailerError(trailer));
+  const error = await reasonedOf(findTrailerError(trailer), json);
   return error === undefined ? end : trailerSerialize(setTrailerStatus(trailer, error));
 }
 
-function endStreamWithReason(end: Bytes): Bytes {
+async function endStreamWithReason(end: Bytes, json: JsonRequest | undefined): Promise<Bytes> {
   const { metadata, error } = endStreamFromJson(end);
-  const reasoned = reasonedOf(error);
+  const reasoned = await reasonedOf(error, json);
   if (reasoned === undefined) return end;
   return Buffer.from(JSON.stringify(endStreamToJson(metadata, reasoned, undefined)));
 }
