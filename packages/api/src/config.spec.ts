@@ -72,6 +72,10 @@ describe("readConfig", () => {
     expect(faultsOf({})).toEqual(["DATABASE_URL: this or DATABASE_URL_FILE is required"]);
   });
 
+  it.each(["99", "3600001", "1e4", ""])("refuses %s for a lease", (LEASE_MS) => {
+    expect(faultsOf({ DATABASE_URL, LEASE_MS })).toEqual(["LEASE_MS: must be a whole number from 100 to 3600000"]);
+  });
+
   it.each(["127.0.0.1", "127.1.2.3", "localhost", "::1"])("binds %s without identity", (HOST) => {
     expect(readConfig({ DATABASE_URL, HOST }).host).toBe(HOST);
   });

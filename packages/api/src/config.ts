@@ -50,7 +50,7 @@ const schema = z
       .transform(splitList)
       .refine(areOrigins, "must be origins such as https://example.com, separated by commas")
       .default([]),
-    LEASE_MS: millisecondsVariable({ min: 100, standard: 5_000 }),
+    LEASE_MS: millisecondsVariable({ min: 100, max: 3_600_000, standard: 5_000 }),
     CHANGE_RETENTION_MS: millisecondsVariable({ min: 1_000, standard: dayMs }),
     EXECUTION_RETENTION_MS: millisecondsVariable({ min: 1_000, standard: 90 * dayMs }),
     LOG_LEVEL: logLevelVariable(),
