@@ -5,7 +5,7 @@ import { Op, type Order, type WhereOptions } from "sequelize";
 import type { Database } from "../database/database.js";
 import { ExecutionModel } from "../database/execution-model.js";
 import { MAX_TOTAL_SIZE, pageSizeOf, parseOrder } from "../paging/page-request.js";
-import { decodePageToken, encodePageToken, type PagePosition } from "../paging/page-token.js";
+import { decodePageToken, encodePageToken, type PagePosition, type PositionKind } from "../paging/page-token.js";
 import { readBound } from "../tasks/task-input.js";
 import { executionStateName } from "./execution-mapper.js";
 import type { ExecutionKey, ExecutionRow } from "./execution-row.js";
@@ -40,9 +40,10 @@ async function listExecutions(database: Database, request: ListExecutionsRequest
   const order = parseOrder(request.orderBy, ORDER_FIELDS);
   const filters = filtersOf(request);
   const query = queryFingerprint(request);
-  const position = decodePageToken(query, request.pageToken);
-  const pageSize = pageSizeOf(request.pageSize);
   const columns = order.field === "id" ? KEY_ORDER : TIME_ORDER;
+  const kinds = columns.map((column) => POSITION_KINDS[column]);
+  const position = decodePageToken(query, request.pageToken, kinds);
+  const pageSize = pageSizeOf(request.pageSize);
   const direction = order.descending ? "DESC" : "ASC";
   const by: Order = columns.map((column) => [column, direction]);
   const after = position === undefined ? [] : [afterPosition(columns, order.descending, position)];
@@ -70,6 +71,7 @@ async function listExecutions(database: Database, request: ListExecutionsRequest
 }
 
 type KeyColumn = keyof ExecutionKey;
+const POSITION_KINDS: Readonly<Record<KeyColumn, PositionKind>> = { taskId: "id", scheduledTimeMs: "instant" };
 const KEY_ORDER: readonly [KeyColumn, KeyColumn] = ["taskId", "scheduledTimeMs"];
 const TIME_ORDER: readonly [KeyColumn, KeyColumn] = ["scheduledTimeMs", "taskId"];
 

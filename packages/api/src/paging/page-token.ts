@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { fieldError } from "@taskscheduler/domain";
+import { fieldError, MAX_TIME_MS, MIN_TIME_MS } from "@taskscheduler/domain";
 
 /** Where a page ended: the value that the list is ordered by, and the key that decides between equal ones. */
 export type PagePosition = readonly (string | number | null)[];
@@ -12,19 +12,50 @@ export function encodePageToken(query: unknown, position: PagePosition): string 
   return Buffer.concat([check(query, body), body]).toString("base64url");
 }
 
-/** undefined for an empty token. Throws INVALID_PAGE_TOKEN for a damaged one, or one of another query. */
-export function decodePageToken(query: unknown, token: string): PagePosition | undefined {
+/** What each value of a position is, so that nothing else ever reaches a statement. */
+export type PositionKind = "id" | "text" | "instant" | "instant or null";
+
+/**
+ * undefined for an empty token. Throws INVALID_PAGE_TOKEN for a damaged one, one of another query, or one whose position
+ * is not of these kinds: the checksum is no secret.
+ */
+export function decodePageToken(
+  query: unknown,
+  token: string,
+  kinds: readonly PositionKind[],
+): PagePosition | undefined {
   if (token === "") return undefined;
   const bytes = Buffer.from(token, "base64url");
   const body = bytes.subarray(CHECK_BYTES);
-  if (bytes.toString("base64url") !== token || !check(query, body).equals(bytes.subarray(0, CHECK_BYTES))) {
+  const isWhole = bytes.toString("base64url") === token && check(query, body).equals(bytes.subarray(0, CHECK_BYTES));
+  const position = isWhole ? parse(body) : undefined;
+  if (!Array.isArray(position) || !isOfKinds(position, kinds)) {
     throw fieldError(
       "page_token",
       "must be the next_page_token of the page before, with all other fields as they were",
       "INVALID_PAGE_TOKEN",
     );
   }
-  return JSON.parse(body.toString()) as PagePosition;
+  return position;
+}
+
+function parse(body: Buffer): unknown {
+  try {
+    return JSON.parse(body.toString());
+  } catch {
+    return undefined;
+  }
+}
+
+function isOfKinds(values: readonly unknown[], kinds: readonly PositionKind[]): values is PagePosition {
+  return values.length === kinds.length && kinds.every((kind, index) => isOfKind(values[index], kind));
+}
+
+function isOfKind(value: unknown, kind: PositionKind): boolean {
+  if (value === null) return kind === "instant or null";
+  if (kind === "text") return typeof value === "string";
+  if (typeof value !== "number" || !Number.isInteger(value)) return false;
+  return kind === "id" ? value >= 0 : value >= MIN_TIME_MS && value <= MAX_TIME_MS;
 }
 
 function check(query: unknown, body: Buffer): Buffer {

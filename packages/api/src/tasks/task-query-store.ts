@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import type { FieldViolation } from "@taskscheduler/domain";
 import { fieldErrors } from "@taskscheduler/domain";
 import { type ListTasksRequest, TaskState } from "@taskscheduler/proto";
+import type { Logger } from "@taskscheduler/runtime";
 import { literal, Op, type Order, type WhereOptions, where } from "sequelize";
 import type { Database } from "../database/database.js";
 import { toDatetime } from "../database/instants.js";
@@ -9,10 +10,10 @@ import { TaskModel } from "../database/task-model.js";
 import type { ExecutionRow } from "../executions/execution-row.js";
 import { findExecutions } from "../executions/execution-store.js";
 import { MAX_TOTAL_SIZE, pageSizeOf, parseOrder } from "../paging/page-request.js";
-import { decodePageToken, encodePageToken, type PagePosition } from "../paging/page-token.js";
+import { decodePageToken, encodePageToken, type PagePosition, type PositionKind } from "../paging/page-token.js";
 import { readBound } from "./task-input.js";
 import type { TaskRow } from "./task-row.js";
-import { type StoredTask, toTaskRow } from "./task-store.js";
+import { DAMAGED_LABELS, type StoredTask, toTaskRow } from "./task-store.js";
 
 const ORDER_FIELDS = ["id", "name", "next_run_time", "create_time"] as const;
 type OrderField = (typeof ORDER_FIELDS)[number];
@@ -22,6 +23,12 @@ const ORDER_ATTRIBUTES: Readonly<Record<OrderField, keyof TaskRow>> = {
   name: "name",
   next_run_time: "nextRunTimeMs",
   create_time: "createTimeMs",
+};
+const POSITION_KINDS: Readonly<Record<OrderField, PositionKind>> = {
+  id: "id",
+  name: "text",
+  next_run_time: "instant or null",
+  create_time: "instant",
 };
 /** As tasks show it: one that is not active keeps its cursor to itself. */
 const SHOWN_NEXT_RUN = literal("IF(state = 'ACTIVE', next_run_time, NULL)");
@@ -44,7 +51,8 @@ export interface TaskQueries {
   lastExecutions(tasks: readonly TaskRow[]): Promise<Map<number, ExecutionRow>>;
 }
 
-export function createTaskQueries(database: Database): TaskQueries {
+export function createTaskQueries(database: Database, logger: Logger): TaskQueries {
+  const fromModel = readerOf(logger);
   return {
     async get(id) {
       const rows = await database.guarded(() => TaskModel.findAll({ where: { id }, raw: true }));
@@ -56,7 +64,7 @@ export function createTaskQueries(database: Database): TaskQueries {
       );
       return rows.map(fromModel);
     },
-    list: (request) => listTasks(database, request),
+    list: (request) => listTasks(database, fromModel, request),
     async lastExecutions(tasks) {
       const keys = tasks.flatMap((task) =>
         task.lastRunTimeMs === null ? [] : [{ taskId: task.id, scheduledTimeMs: task.lastRunTimeMs }],
@@ -70,12 +78,16 @@ export function createTaskQueries(database: Database): TaskQueries {
   };
 }
 
-async function listTasks(database: Database, request: ListTasksRequest): Promise<TaskPage> {
+async function listTasks(
+  database: Database,
+  fromModel: (model: TaskModel) => TaskRow,
+  request: ListTasksRequest,
+): Promise<TaskPage> {
   const order = parseOrder(request.orderBy, ORDER_FIELDS);
   const attribute = ORDER_ATTRIBUTES[order.field];
   const filters = filtersOf(database, request);
   const query = queryFingerprint(request);
-  const position = decodePageToken(query, request.pageToken);
+  const position = decodePageToken(query, request.pageToken, [POSITION_KINDS[order.field], "id"]);
   const pageSize = pageSizeOf(request.pageSize);
   const direction = order.descending ? "DESC" : "ASC";
   const by: Order =
@@ -99,8 +111,13 @@ async function listTasks(database: Database, request: ListTasksRequest): Promise
   return { tasks, nextPageToken, totalSize };
 }
 
-function fromModel(model: TaskModel): TaskRow {
-  return toTaskRow(model as unknown as StoredTask);
+function readerOf(logger: Logger): (model: TaskModel) => TaskRow {
+  return (model) => {
+    const row = toTaskRow(model as unknown as StoredTask);
+    if (row.labels === DAMAGED_LABELS)
+      logger.warn({ taskId: row.id }, "a task's labels are damaged; it is shown without");
+    return row;
+  };
 }
 
 async function countUpTo(filters: readonly WhereOptions[]): Promise<number> {
