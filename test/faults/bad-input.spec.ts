@@ -8,6 +8,7 @@ import {
   type ExecutionState,
   Recurrence,
   Code as RpcCode,
+  SchedulerService,
   StatusSchema,
   type TaskState,
 } from "@taskscheduler/proto";
@@ -20,6 +21,7 @@ import {
   startApiFixture,
   textOf,
 } from "../integration/api-fixture.js";
+import { grpcClient } from "../setup/clients.js";
 import { envelope } from "./raw-http.js";
 
 /** Texts, numbers, times and tokens that are wrong or odd: each is refused by its field's name, or kept byte for byte. */
@@ -500,6 +502,75 @@ it("a batch that no statement could hold is refused as a whole, and says what to
   );
   for (const { results } of written) expect(results.every(({ result }) => result.case === "task")).toBe(true);
 });
+
+describe("a scheduler that is wrong", () => {
+  const year300000 = 9_403_979_577_600_000n;
+  it.each<[string, "claimExecutions" | "reportExecutions", object, string]>([
+    [
+      "a claim",
+      "claimExecutions",
+      { occurrences: [{ taskId: 1 }, { taskId: 1, scheduledTimeMs: year300000 }] },
+      "occurrences[1].scheduled_time_ms",
+    ],
+    [
+      "a claim before the year 1",
+      "claimExecutions",
+      { occurrences: [{ scheduledTimeMs: -(2n ** 63n) }] },
+      "occurrences[0].scheduled_time_ms",
+    ],
+    [
+      "a report",
+      "reportExecutions",
+      { reports: [{ state: 5, scheduledTimeMs: year300000 }] },
+      "reports[0].scheduled_time_ms",
+    ],
+    ["a start", "reportExecutions", { reports: [{ state: 5, startTimeMs: year300000 }] }, "reports[0].start_time_ms"],
+    ["an end", "reportExecutions", { reports: [{ state: 5, endTimeMs: 2n ** 63n - 1n }] }, "reports[0].end_time_ms"],
+    [
+      "an error of 1 MB",
+      "reportExecutions",
+      { reports: [{ state: 5, error: "x".repeat(1 << 20) }] },
+      "reports[0].error",
+    ],
+    ["a state", "reportExecutions", { reports: [{ state: 1 }] }, "reports[0].state"],
+  ])("in %s of no such time is told so by the field", async (_, method, request, field) => {
+    const schedulers = grpcClient(SchedulerService, fixture.api.grpcAddress);
+    try {
+      const { incarnation } = await schedulers.unary("register", { schedulerId: "wrong" });
+      const fault = await faultOf(schedulers.unary(method, { incarnation, ...request }));
+      expect(fault).toMatchObject({ code: "INVALID_ARGUMENT", reason: "INVALID_FIELD", fields: [field] });
+      const heldClaims = [{ taskId: 2 ** 32 - 1, scheduledTimeMs: year300000, fence: 1 }];
+      const { drop } = await schedulers.unary("heartbeat", { incarnation, heldClaims, leaving: true });
+      expect(drop).toMatchObject(heldClaims);
+    } finally {
+      schedulers.close();
+    }
+  });
+});
+
+it.each(["{", "", "null", "[]", '"x"', '{"k":1}', '{"k":null}', "\u{1f4a5}"])(
+  "a task whose labels became %j in the database is shown without, beside the others",
+  async (damaged) => {
+    const tasks = ["whole", "damaged"].map((name) => ({ name, labels: { k: "v" }, scheduledTime }));
+    await fixture.client.call("batchCreateTasks", { tasks });
+    await fixture.query("UPDATE tasks SET labels = ? WHERE name = 'damaged'", [damaged]);
+    const { tasks: listed } = await fixture.client.call("listTasks", { orderBy: "name" });
+    expect(listed.map(({ name, labels }) => [name, labels])).toEqual([
+      ["damaged", {}],
+      ["whole", { k: "v" }],
+    ]);
+    const found = await fixture.client.call("listTasks", { labelFilter: { k: "v" } });
+    expect(found.tasks.map(({ name }) => name)).toEqual(["whole"]);
+    const watch = fixture.client.watch("watchTasks");
+    await watch.until("the snapshot ends", (events) => events.at(-1)?.event.case === "snapshotComplete");
+    watch.cancel();
+    const id = listed[0]!.id;
+    expect(fixture.api.output()).toMatch(new RegExp(`"taskId":${id},"msg":"a task's labels are damaged`));
+    await fixture.client.call("updateTask", { task: { id, labels: { k: "v" } } });
+    expect((await fixture.client.call("getTask", { id })).task?.labels).toEqual({ k: "v" });
+    await fixture.query("DELETE FROM tasks");
+  },
+);
 
 it("none of all this was a defect", () => {
   expect(fixture.api.output()).not.toMatch(/internal error|"level":"(error|fatal)"/);

@@ -74,7 +74,7 @@ export function createApp(config: ApiConfig, logger: Logger): App {
     logger,
   });
 
-  const taskQueries = createTaskQueries(database);
+  const taskQueries = createTaskQueries(database, logger);
   const taskService = createTaskService({
     ...{ database, writes, queries: taskQueries, log, clock },
     ...batchJudges(validator, logger),

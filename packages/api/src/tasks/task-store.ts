@@ -10,10 +10,26 @@ const COLUMNS = `id, name, scheduled_time AS scheduledTimeMs, recurrence, time_z
   last_run_time AS lastRunTimeMs, version, create_time AS createTimeMs, update_time AS updateTimeMs`;
 
 export function toTaskRow(stored: StoredTask): TaskRow {
-  return { ...stored, labels: stored.labels === "{}" ? NO_LABELS : JSON.parse(stored.labels) };
+  return { ...stored, labels: stored.labels === "{}" ? NO_LABELS : readLabels(stored.labels) };
 }
 
-const NO_LABELS: Readonly<Record<string, string>> = Object.freeze({});
+const NO_LABELS: TaskRow["labels"] = Object.freeze({});
+/** What somebody wrote past us, and is no labels: one such row must not take away the list, the feed or the claims of others. */
+export const DAMAGED_LABELS: TaskRow["labels"] = Object.freeze({});
+
+function readLabels(text: string): TaskRow["labels"] {
+  try {
+    const labels: unknown = JSON.parse(text);
+    return isLabels(labels) ? labels : DAMAGED_LABELS;
+  } catch {
+    return DAMAGED_LABELS;
+  }
+}
+
+function isLabels(value: unknown): value is TaskRow["labels"] {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return false;
+  return Object.values(value).every((label) => typeof label === "string");
+}
 
 /** Locks and reads tasks, in the order of their ids, so that no two transactions wait for each other. */
 export async function lockTasks(connection: SqlConnection, ids: readonly number[]): Promise<TaskRow[]> {
