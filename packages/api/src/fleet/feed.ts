@@ -1,52 +1,14 @@
-import { create } from "@bufbuild/protobuf";
-import { timestampMs } from "@bufbuild/protobuf/wkt";
-import { MIN_TIME_MS, shardOf } from "@taskscheduler/domain";
-import {
-  type DueOccurrence,
-  DueOccurrenceSchema,
-  ExecutionState,
-  type HeldClaim,
-  HeldClaimSchema,
-  type SubscribeResponse,
-  SubscribeResponseSchema,
-  TaskChangeKind,
-  TaskState,
-} from "@taskscheduler/proto";
-import type { ChangeEvent, ExecutionChangeEvent, TaskChangeEvent } from "../changes/change-event.js";
-import type { ChangeLog } from "../changes/change-log.js";
-import { readAtRevision } from "../changes/change-store.js";
-import type { Database } from "../database/database.js";
-import type { Clock } from "../database/database-clock.js";
-import type { ExecutionKey } from "../executions/execution-row.js";
+import type { SubscribeResponse } from "@taskscheduler/proto";
 import { incarnationEnded } from "./claim-command.js";
-import { type DueBound, findWaiting, pageDueTasks } from "./due-store.js";
-import type { Fleet } from "./fleet.js";
+import { FeedCursor, type FeedParts } from "./feed-cursor.js";
 
-/** A scheduler is told what falls due this far ahead. */
-const HORIZON_MS = 60_000;
-/** The horizon moves on when this much of it has gone by. */
-const ADVANCE_MS = 5_000;
 const SWEEP_MS = 2_000;
-const SWEEP_START: DueBound = { timeMs: MIN_TIME_MS, taskId: 0 };
-/** What is overdue by this much and still unclaimed is told again. */
-const OVERDUE_MS = 1_500;
-const PAGE = 2_000;
-/** A scheduler is told no further tasks while this many are unclaimed: an outage's backlog stays in the database. */
-const MAX_OUTSTANDING = 50_000;
 /** How soon a change of the fleet is noticed. */
 const LOOK_MS = 200;
 
-export interface FeedParts {
-  readonly database: Database;
-  readonly log: ChangeLog;
-  readonly fleet: Fleet;
-  readonly clock: Clock;
-}
-
 /**
- * What falls due soon in the shards of an incarnation. Bound and revision advance as one value: a page of due tasks is
- * read at exactly one revision, earlier changes are judged by the old bound, later ones by the new. The sweep is belt
- * and braces: what an error left behind is late, never lost.
+ * What falls due soon in the shards of an incarnation. The sweep is belt and braces: what an error left behind is late,
+ * never lost.
  *
  * Ends when the incarnation's shards change, so that it subscribes anew. Throws INCARNATION_ENDED.
  */
@@ -59,215 +21,19 @@ export async function* feed(
   if (fleet.shardsOf(incarnation) === undefined) await fleet.refresh();
   const shards = fleet.shardsOf(incarnation);
   if (shards === undefined) throw incarnationEnded(incarnation);
-  const session = new FeedSession(parts, incarnation, shards);
+  const cursor = new FeedCursor(parts, incarnation, shards);
   let sweepAtMs = 0;
   while (!signal.aborted) {
     const assigned = fleet.shardsOf(incarnation);
     if (assigned === undefined) throw incarnationEnded(incarnation);
     if (assigned.join() !== shards.join()) return;
-    const advanced = yield* session.advance(signal);
-    if (performance.now() >= sweepAtMs || session.fleetChanged()) {
-      yield* session.sweep();
-      yield session.window();
+    const advanced = yield* cursor.advance(signal);
+    if (performance.now() >= sweepAtMs || cursor.fleetChanged()) {
+      yield* cursor.sweep();
+      yield cursor.window();
       sweepAtMs = performance.now() + SWEEP_MS;
     }
-    const moved = yield* session.follow();
-    if (!advanced && !moved) await parts.log.beyond(session.revision, LOOK_MS, signal);
+    const moved = yield* cursor.follow();
+    if (!advanced && !moved) await parts.log.beyond(cursor.revision, LOOK_MS, signal);
   }
-}
-
-class FeedSession {
-  revision = 0;
-  private bound: DueBound = SWEEP_START;
-  private started = false;
-  private readonly shardSet: ReadonlySet<number>;
-  /** Tasks that were told and not seen claimed since. */
-  private readonly outstanding = new Set<number>();
-  private fleetSeen = "";
-  private sweptTo: DueBound = SWEEP_START;
-
-  constructor(
-    private readonly parts: FeedParts,
-    private readonly incarnation: number,
-    private readonly shards: readonly number[],
-  ) {
-    this.shardSet = new Set(shards);
-  }
-
-  window(): SubscribeResponse {
-    return create(SubscribeResponseSchema, {
-      event: {
-        case: "window",
-        value: {
-          $typeName: "taskscheduler.v1.FeedWindow",
-          boundMs: BigInt(this.bound.timeMs),
-          revision: BigInt(this.revision),
-          shards: [...this.shards],
-        },
-      },
-    });
-  }
-
-  fleetChanged(): boolean {
-    return this.fleetSeen !== this.parts.fleet.incarnations().join();
-  }
-
-  /** Moves the horizon on by a page. @returns whether there may be more to read at once */
-  async *advance(signal: AbortSignal): AsyncGenerator<SubscribeResponse, boolean> {
-    const { database, log, clock } = this.parts;
-    const target = clock.nowMs() + HORIZON_MS;
-    if (this.bound.timeMs > target - ADVANCE_MS || this.outstanding.size >= MAX_OUTSTANDING) return false;
-    const { revision, result } = await database.guarded(() =>
-      database.withConnection((connection) =>
-        readAtRevision(connection, () => pageDueTasks(connection, this.shardSet, this.bound, target, PAGE)),
-      ),
-    );
-    await log.reached(revision, signal);
-    if (this.started) while (this.revision < revision) yield* this.follow(revision);
-    this.revision = revision;
-    this.started = true;
-    if (result.due.length > 0) yield this.due(result.due.map((key) => ({ ...key, recorded: false })));
-    this.bound = result.next ?? { timeMs: target, taskId: 0 };
-    if (result.next === undefined) yield this.window();
-    return result.next !== undefined;
-  }
-
-  /** Tells what has changed since, up to a revision. @returns whether anything had */
-  async *follow(untilRevision = Number.POSITIVE_INFINITY): AsyncGenerator<SubscribeResponse, boolean> {
-    if (!this.started) return false;
-    const events = (await this.parts.log.read(this.revision)).filter((event) => event.revision <= untilRevision);
-    const verdicts = new FeedVerdicts();
-    for (const event of events) {
-      this.judge(event, verdicts);
-      this.revision = event.revision;
-    }
-    const { withdrawn, disarmed, due } = verdicts.messages();
-    if (withdrawn.length > 0) {
-      const claims = withdrawn;
-      yield create(SubscribeResponseSchema, {
-        event: { case: "withdrawn", value: { $typeName: "taskscheduler.v1.WithdrawnClaims", claims } },
-      });
-    }
-    if (disarmed.length > 0) {
-      yield create(SubscribeResponseSchema, {
-        event: { case: "disarmed", value: { $typeName: "taskscheduler.v1.DisarmedTasks", taskIds: disarmed } },
-      });
-    }
-    if (due.length > 0) yield this.due(due);
-    return events.length > 0;
-  }
-
-  /** Overdue tasks that nobody claimed, rows that wait, claims whose holder has ended. */
-  async *sweep(): AsyncGenerator<SubscribeResponse> {
-    const { database, fleet, clock } = this.parts;
-    const live = fleet.incarnations();
-    this.fleetSeen = live.join();
-    if (this.shards.length === 0 || !this.started) return;
-    const overdueMs = Math.min(clock.nowMs() - OVERDUE_MS, this.bound.timeMs);
-    const [overdue, waiting] = await database.guarded(() =>
-      database.withConnection(
-        async (connection) =>
-          [
-            await pageDueTasks(connection, this.shardSet, this.sweptTo, overdueMs, PAGE),
-            await findWaiting(connection, this.shards, live, PAGE),
-          ] as const,
-      ),
-    );
-    // A page at a time, and then from the start: what cannot be run for now does not hide what comes after it.
-    const isWhole = this.sweptTo === SWEEP_START && overdue.next === undefined;
-    this.sweptTo = overdue.next ?? SWEEP_START;
-    // Without a backlog those still counted were settled without a row: nothing told of it.
-    if (this.outstanding.size >= MAX_OUTSTANDING && isWhole) this.outstanding.clear();
-    const occurrences = [
-      ...overdue.due.map((key) => ({ ...key, recorded: false })),
-      ...waiting.map((key) => ({ ...key, recorded: true })),
-    ];
-    if (occurrences.length > 0) yield this.due(occurrences);
-  }
-
-  private judge(event: ChangeEvent, verdicts: FeedVerdicts): void {
-    if (event.kind === "TASK") this.judgeTask(event, verdicts);
-    else this.judgeExecution(event, verdicts);
-  }
-
-  private judgeTask({ change }: TaskChangeEvent, verdicts: FeedVerdicts): void {
-    const { task, kind } = change;
-    if (task === undefined || !this.shardSet.has(shardOf(task.id))) return;
-    const isArmed = kind !== TaskChangeKind.DELETED && task.state === TaskState.ACTIVE;
-    const nextMs = isArmed && task.nextRunTime !== undefined ? timestampMs(task.nextRunTime) : undefined;
-    if (nextMs !== undefined && this.isWithinBound(nextMs, task.id)) {
-      verdicts.arm({ taskId: task.id, scheduledTimeMs: nextMs, recorded: false });
-    } else if (kind !== TaskChangeKind.CREATED) {
-      verdicts.disarm(task.id);
-      this.outstanding.delete(task.id);
-    }
-  }
-
-  private judgeExecution({ change }: ExecutionChangeEvent, verdicts: FeedVerdicts): void {
-    const { execution, fence, incarnation } = change;
-    if (execution?.scheduledTime === undefined) return;
-    const { taskId, state } = execution;
-    const scheduledTimeMs = timestampMs(execution.scheduledTime);
-    if (incarnation === this.incarnation && state === ExecutionState.CANCELLED) {
-      const claim = { taskId, scheduledTimeMs: BigInt(scheduledTimeMs), fence };
-      verdicts.withdrawn.push(create(HeldClaimSchema, claim));
-    }
-    if (!this.shardSet.has(shardOf(taskId))) return;
-    if (state === ExecutionState.PENDING || state === ExecutionState.RETRYING) {
-      verdicts.recorded.push({ taskId, scheduledTimeMs, recorded: true });
-    } else {
-      this.outstanding.delete(taskId);
-    }
-  }
-
-  private isWithinBound(timeMs: number, taskId: number): boolean {
-    return timeMs < this.bound.timeMs || (timeMs === this.bound.timeMs && taskId <= this.bound.taskId);
-  }
-
-  private due(occurrences: readonly Due[]): SubscribeResponse {
-    for (const occurrence of occurrences) if (!occurrence.recorded) this.outstanding.add(occurrence.taskId);
-    return create(SubscribeResponseSchema, {
-      event: {
-        case: "due",
-        value: { $typeName: "taskscheduler.v1.DueOccurrences", occurrences: occurrences.map(dueToProto) },
-      },
-    });
-  }
-}
-
-interface Due extends ExecutionKey {
-  readonly recorded: boolean;
-}
-
-/** Of several changes of one task the last one counts. */
-class FeedVerdicts {
-  readonly withdrawn: HeldClaim[] = [];
-  readonly recorded: Due[] = [];
-  private readonly tasks = new Map<number, Due | undefined>();
-
-  arm(due: Due): void {
-    this.tasks.set(due.taskId, due);
-  }
-
-  disarm(taskId: number): void {
-    this.tasks.set(taskId, undefined);
-  }
-
-  messages(): { withdrawn: HeldClaim[]; disarmed: number[]; due: Due[] } {
-    const disarmed: number[] = [];
-    const due: Due[] = [];
-    for (const [taskId, verdict] of this.tasks) {
-      if (verdict === undefined) disarmed.push(taskId);
-      else due.push(verdict);
-    }
-    return { withdrawn: this.withdrawn, disarmed, due: due.concat(this.recorded) };
-  }
-}
-
-function dueToProto(due: Due): DueOccurrence {
-  return create(DueOccurrenceSchema, {
-    taskId: due.taskId,
-    scheduledTimeMs: BigInt(due.scheduledTimeMs),
-    recorded: due.recorded,
-  });
 }

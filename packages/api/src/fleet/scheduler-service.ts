@@ -6,7 +6,8 @@ import type { WriteGroup } from "../database/write-group.js";
 import { executionKeyText } from "../executions/execution-row.js";
 import { type ClaimRules, claimCommand, grantOf, incarnationEnded } from "./claim-command.js";
 import { findClaims } from "./due-store.js";
-import { type FeedParts, feed } from "./feed.js";
+import { feed } from "./feed.js";
+import type { FeedParts } from "./feed-cursor.js";
 import { beat, register } from "./fleet-store.js";
 import { reportCommand } from "./report-command.js";
 
