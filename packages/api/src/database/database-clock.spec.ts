@@ -48,3 +48,13 @@ test("forgets what a set clock contradicts, however short its round trip was", a
   await clock.measure();
   expect(clock.nowMs() - Date.now()).toBeGreaterThan(HOUR_MS - 1_000);
 });
+
+test.each([5_000, -5_000])(
+  "is never ahead of a database at %d ms, however wrong the middle of a reading is",
+  async (ms) => {
+    const errorMs = 20;
+    const clock = clockOf(() => ms + errorMs, 2 * errorMs);
+    await clock.measure();
+    expect(clock.nowMs()).toBeLessThanOrEqual(Date.now() + ms);
+  },
+);

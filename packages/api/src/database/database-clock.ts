@@ -34,7 +34,10 @@ export function createDatabaseClock(database: Database, readSample = readFrom(da
     return Math.abs(differenceMs) <= errorOf(best) ? 0 : differenceMs;
   }
 
-  const preciseNowMs = () => offsetMs() + wallNowMs();
+  /** By a clock that differs, never ahead of the database's: nothing may be due early. */
+  function preciseNowMs(): number {
+    return best === undefined || offsetMs() === 0 ? wallNowMs() : performance.now() + best.offsetMs - errorOf(best);
+  }
 
   async function measure(): Promise<void> {
     const sample = await readSample();

@@ -18,11 +18,25 @@ describe("server clock", () => {
     server.learn({ sentAtMs, receivedAtMs: clock.monotonicMs(), receivedWallMs: clock.wallMs(), serverTimeMs });
   }
 
-  it("corrects by the middle of the round trip", () => {
+  it("takes the middle of the round trip for the offset, and corrects by less, so that it is never ahead", () => {
     roundTrip(1_000, 10, 10);
     expect(server.offsetMs).toBe(1_000);
-    expect(server.nowMs()).toBe(clock.wallMs() + 1_000);
+    expect(server.nowMs()).toBe(clock.wallMs() + 1_000 - 11);
     expect(server.wallOf(server.nowMs())).toBe(clock.wallMs());
+  });
+
+  it.each([1_000, -1_000])("is never ahead of a server at %d ms, wherever in the round trip it took its time", (ms) => {
+    for (const [outMs, backMs] of [
+      [30, 0],
+      [0, 30],
+      [6, 2],
+      [9, 0],
+    ] as const) {
+      roundTrip(ms, outMs, backMs);
+      expect(server.nowMs()).toBeLessThanOrEqual(clock.wallMs() + ms);
+      clock.advance(500);
+    }
+    expect(server.nowMs()).toBeGreaterThan(clock.wallMs() + ms - 3);
   });
 
   it("takes an offset within the error of the round trip for none", () => {

@@ -25,12 +25,13 @@ interface Estimate {
 }
 
 /**
- * The database's clock, as this machine reckons it: its own wall clock and an offset, learnt as NTP does from the middle
- * of round trips (RFC 5905, section 8), of which the one with the smallest possible error counts. An offset within that
- * error counts as none, so that on one machine the two clocks are equal. A sample that contradicts older ones puts them
- * out: the server's clock was set.
+ * The database's clock, as this machine reckons it: its own wall clock and a correction, learnt as NTP does from round
+ * trips (RFC 5905, section 8). The offset is the middle of the one with the smallest possible error. One within that
+ * error counts as none, so that on one machine the two clocks are equal; any other is corrected by the least that all
+ * round trips allow, as nothing may fire early: the clock is then behind the server's by that error, never ahead of it.
+ * A sample that contradicts older ones puts them out: the server's clock was set.
  *
- * Unsynchronised (before the first sample, and after `invalidate`) it still answers, by the last offset; nobody may fire
+ * Unsynchronised (before the first sample, and after `invalidate`) it still answers, by the last correction; nobody may fire
  * by it then.
  */
 export class ServerClock {
@@ -38,14 +39,20 @@ export class ServerClock {
   #estimates: Estimate[] = [];
   #invalidatedAtMs = Number.NEGATIVE_INFINITY;
   #offsetMs = 0;
+  #correctionMs = 0;
 
   constructor(clock: Clock) {
     this.#clock = clock;
   }
 
-  /** Server time less the wall clock. */
+  /** Server time less the wall clock, as near as is known. */
   get offsetMs(): number {
     return this.#offsetMs;
+  }
+
+  /** What is added to the wall clock: the offset, or less. */
+  get correctionMs(): number {
+    return this.#correctionMs;
   }
 
   get isSynchronised(): boolean {
@@ -53,12 +60,12 @@ export class ServerClock {
   }
 
   nowMs(): number {
-    return this.#clock.wallMs() + this.#offsetMs;
+    return this.#clock.wallMs() + this.#correctionMs;
   }
 
   /** What the wall clock shows at an instant of the server's clock. */
   wallOf(serverMs: number): number {
-    return serverMs - this.#offsetMs;
+    return serverMs - this.#correctionMs;
   }
 
   /** Ignored when it was sent before the last `invalidate`. */
@@ -75,6 +82,7 @@ export class ServerClock {
     });
     this.#estimates = [...consistent.slice(1 - maxSamples), estimate];
     this.#offsetMs = offsetOf(this.#estimates, estimate.atMs);
+    this.#correctionMs = this.#offsetMs === 0 ? 0 : leastOffsetOf(this.#estimates, estimate.atMs);
   }
 
   /** The wall clock was set, or time passed unnoticed: what was learnt before counts no more. */
@@ -91,4 +99,9 @@ function errorOf({ errorMs, atMs }: Estimate, nowMs: number): number {
 function offsetOf(estimates: readonly Estimate[], nowMs: number): number {
   const best = estimates.reduce((a, b) => (errorOf(b, nowMs) <= errorOf(a, nowMs) ? b : a));
   return Math.abs(best.offsetMs) <= errorOf(best, nowMs) ? 0 : best.offsetMs;
+}
+
+/** The server's clock is at least this far ahead: each of the estimates says at least so much, and none too much. */
+function leastOffsetOf(estimates: readonly Estimate[], nowMs: number): number {
+  return Math.max(...estimates.map((estimate) => estimate.offsetMs - errorOf(estimate, nowMs)));
 }

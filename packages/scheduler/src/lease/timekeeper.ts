@@ -29,7 +29,7 @@ export class Timekeeper {
   readonly #lease: Lease;
   readonly #serverClock: ServerClock;
   readonly #stepWatch: StepWatch;
-  #movedToOffsetMs = 0;
+  #movedToMs = 0;
   #isOffsetAlarming = false;
 
   constructor(options: TimekeeperOptions) {
@@ -88,15 +88,15 @@ export class Timekeeper {
   }
 
   #noticeOffset(): void {
-    const { offsetMs } = this.#serverClock;
+    const { offsetMs, correctionMs } = this.#serverClock;
     const isAlarming = Math.abs(offsetMs) > alarmingOffsetMs;
     if (isAlarming && !this.#isOffsetAlarming) {
       const rounded = Math.round(offsetMs);
       this.#options.logger.warn({ offsetMs: rounded }, "this machine's clock differs from the database's; corrected");
     }
     this.#isOffsetAlarming = isAlarming;
-    if (Math.abs(offsetMs - this.#movedToOffsetMs) < noticeableCorrectionMs) return;
-    this.#movedToOffsetMs = offsetMs;
+    if (Math.abs(correctionMs - this.#movedToMs) < noticeableCorrectionMs) return;
+    this.#movedToMs = correctionMs;
     this.#options.onMoved();
   }
 
