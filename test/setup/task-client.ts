@@ -50,6 +50,7 @@ export interface TaskView {
 /** The API over gRPC, in the words of the specs. Every call has a deadline. */
 export interface TaskClient {
   readonly tasks: GrpcClient<typeof TaskService>;
+  readonly executions: GrpcClient<typeof ExecutionService>;
   create(draft: TaskDraft, requestId?: string): Promise<TaskView>;
   /** In batches; fails when one is refused. */
   createAll(drafts: readonly TaskDraft[]): Promise<TaskView[]>;
@@ -74,6 +75,7 @@ export function createTaskClient(grpcAddress: string): TaskClient {
   const options = () => ({ deadline: Date.now() + CALL_MS });
   return {
     tasks,
+    executions,
     async create(draft, requestId = "") {
       return viewOf((await tasks.unary("createTask", { task: taskOf(draft), requestId }, options())).task);
     },

@@ -1,0 +1,86 @@
+import type { ClientReadableStream } from "@grpc/grpc-js";
+import type { Random } from "../setup/random.js";
+import type { TaskClient } from "../setup/task-client.js";
+
+/** What every event of a watch carries. */
+export interface Resumable {
+  readonly resumeToken: string;
+}
+
+/** A reader that begins anew with its last token whenever its stream ends. */
+export interface StreamFollower {
+  /** How often it began anew. */
+  readonly resumed: () => number;
+  /** Set when `take` threw, or the stream failed in a way that resuming does not mend. */
+  readonly fault: () => unknown;
+  stop(): Promise<void>;
+}
+
+export interface StreamFollowerOptions<E extends Resumable> {
+  /** It resumes at any of them. */
+  readonly clients: readonly TaskClient[];
+  /** Empty: begins with a snapshot, and does so again while that is not complete. */
+  readonly resumeToken: string;
+  /** Drops its stream after 1 to this many events, again and again. Undefined: only when the stream ends. */
+  readonly dropAfter?: number;
+  readonly random: Random;
+  readonly open: (client: TaskClient, resumeToken: string) => ClientReadableStream<E>;
+  readonly take: (event: E) => void;
+}
+
+const ORDINARY = /UNAVAILABLE|CANCELLED|DEADLINE_EXCEEDED/;
+const PAUSE_MS = 20;
+
+/** Follows a change stream over any number of streams and APIs, as a careful client would. */
+export function followStream<E extends Resumable>(options: StreamFollowerOptions<E>): StreamFollower {
+  const { clients, dropAfter, random, open, take } = options;
+  let token = options.resumeToken;
+  let streams = 0;
+  let stopped = false;
+  let fault: unknown;
+  let cancel = () => {};
+
+  async function followOne(): Promise<void> {
+    const stream = open(random.pick(clients), token);
+    // A cancelled call says so once more when nobody listens.
+    stream.on("error", () => undefined);
+    cancel = () => stream.cancel();
+    let left = dropAfter === undefined ? Number.POSITIVE_INFINITY : random.between(1, dropAfter);
+    try {
+      for await (const event of stream as AsyncIterable<E>) {
+        take(event);
+        if (event.resumeToken !== "") token = event.resumeToken;
+        // Without a token it would have to begin with the snapshot again.
+        left -= token === "" ? 0 : 1;
+        if (left <= 0 || stopped) return;
+      }
+    } finally {
+      stream.cancel();
+    }
+  }
+
+  async function follow(): Promise<void> {
+    while (!stopped) {
+      streams += 1;
+      try {
+        await followOne();
+      } catch (error) {
+        if (!ORDINARY.test(String(error))) throw error;
+        await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
+      }
+    }
+  }
+
+  const following = follow().catch((error: unknown) => {
+    fault = error;
+  });
+  return {
+    resumed: () => streams - 1,
+    fault: () => fault,
+    async stop() {
+      stopped = true;
+      cancel();
+      await following;
+    },
+  };
+}
