@@ -56,8 +56,7 @@ export function createFleet(database: Database, leaseMs: number, logger: Logger)
   async function read(): Promise<void> {
     const found = await database.guarded(() => database.withConnection(findRegistrations));
     const nowMs = performance.now();
-    // While we could not look, nobody could show us a sign of life either.
-    if (nowMs - lastPollMs > leaseMs / 2) sightings.forgetAll();
+    if (nowMs - lastPollMs > leaseMs / 2) sightings.putOff(nowMs);
     lastPollMs = nowMs;
     const live: Registration[] = [];
     for (const registration of found) {

@@ -49,6 +49,16 @@ it("starts anew for whom it has forgotten", () => {
   sightings.keep([2]);
   expect(sightings.isAlive(registration(), 2_000)).toBe(true);
   expect(sightings.isAlive(registration({ incarnation: 2 }), 2_000)).toBe(false);
-  sightings.forgetAll();
-  expect(sightings.isAlive(registration({ incarnation: 2 }), 2_000)).toBe(true);
+});
+
+it("puts the end of those it could not look at off once for each beat", () => {
+  const sightings = createSightings(LEASE_MS);
+  sightings.isAlive(registration(), 0);
+  sightings.putOff(900);
+  expect(sightings.isAlive(registration(), 1_900)).toBe(true);
+  sightings.putOff(1_900);
+  expect(sightings.isAlive(registration(), 1_901)).toBe(false);
+  sightings.isAlive(registration({ beat: 1 }), 2_000);
+  sightings.putOff(3_500);
+  expect(sightings.isAlive(registration({ beat: 1 }), 4_500)).toBe(true);
 });

@@ -10,8 +10,11 @@ export interface Sightings {
   /** A process has started under its name, until it beats again. */
   isSucceeded(incarnation: number): boolean;
   expectSuccessor(incarnation: number): void;
-  /** Everybody starts anew, with a whole lease. */
-  forgetAll(): void;
+  /**
+   * While we could not look, nobody could show us a sign of life either: everybody has a whole lease again. Once for each
+   * beat, as where looking takes long again and again, on a starved machine, the dead would keep their shards.
+   */
+  putOff(nowMs: number): void;
   /** Forgets all others. */
   keep(incarnations: readonly number[]): void;
 }
@@ -20,6 +23,9 @@ interface Sighting {
   readonly beat: number;
   /** Unchanged until then, it is dead. */
   readonly deadlineMs: number;
+  readonly leaseMs: number;
+  /** The deadline was put off. */
+  readonly isPutOff: boolean;
   readonly isSucceeded: boolean;
 }
 
@@ -31,8 +37,9 @@ export function createSightings(leaseMs: number): Sightings {
       const { incarnation, beat } = registration;
       const sighting = sightings.get(incarnation);
       if (sighting !== undefined && beat <= sighting.beat) return nowMs <= sighting.deadlineMs;
-      const deadlineMs = nowMs + Math.max(leaseMs, registration.leaseMs);
-      sightings.set(incarnation, { beat, deadlineMs, isSucceeded: false });
+      const promisedMs = Math.max(leaseMs, registration.leaseMs);
+      const deadlineMs = nowMs + promisedMs;
+      sightings.set(incarnation, { beat, deadlineMs, leaseMs: promisedMs, isPutOff: false, isSucceeded: false });
       return true;
     },
     isSucceeded: (incarnation) => sightings.get(incarnation)?.isSucceeded === true,
@@ -40,7 +47,12 @@ export function createSightings(leaseMs: number): Sightings {
       const sighting = sightings.get(incarnation);
       if (sighting !== undefined) sightings.set(incarnation, { ...sighting, isSucceeded: true });
     },
-    forgetAll: () => sightings.clear(),
+    putOff(nowMs) {
+      for (const [incarnation, sighting] of sightings) {
+        if (sighting.isPutOff) continue;
+        sightings.set(incarnation, { ...sighting, deadlineMs: nowMs + sighting.leaseMs, isPutOff: true });
+      }
+    },
     keep(incarnations) {
       const kept = new Set(incarnations);
       for (const incarnation of sightings.keys()) if (!kept.has(incarnation)) sightings.delete(incarnation);
