@@ -16,11 +16,11 @@ const HOUR_S = 3_600;
 const FLOW = { count: 100, intervalMs: 40, afterMs: 1_200 };
 const LIMIT_MS = 60_000;
 /** A step is noticed within a second; then nothing starts until a call is answered that was sent after it. */
-const STEP_LATENESS_MS = 3_000;
+const STEP_LATENESS_MS = 5_000;
 /** What was claimed when the process was suspended waits for the suspension, the lease and the sweep. */
 const SUSPENSION_LATENESS_MS = 30_000;
 /** An offset that is known costs nothing but the way of the news. */
-const OFFSET_LATENESS_MS = 1_500;
+const OFFSET_LATENESS_MS = 3_000;
 
 let database: TestDatabase;
 let apiClock: FakedClock;
@@ -106,7 +106,12 @@ async function expectOnTime({ tasks, ended }: Flow, latenessMs: number): Promise
 }
 
 /** Steps the clocks an hour forward, two back, and one forward, each while tasks fall due. */
-async function stepAround(clocks: readonly FakedClock[], { ran }: Flow, afterEach: () => Promise<void>): Promise<void> {
+async function stepAround(
+  clocks: readonly FakedClock[],
+  { ran }: Flow,
+  afterStep: (steps: number) => Promise<void>,
+): Promise<void> {
+  let steps = 0;
   for (const [count, offsetSeconds] of [
     [20, HOUR_S],
     [40, -HOUR_S],
@@ -114,16 +119,19 @@ async function stepAround(clocks: readonly FakedClock[], { ran }: Flow, afterEac
   ] as const) {
     await ran(count);
     for (const clock of clocks) clock.set(offsetSeconds);
-    await afterEach();
+    await afterStep(steps++);
   }
 }
 
+/** In minutes. What a busy machine takes for a step of milliseconds is none of ours. */
 const stepsSeen = (process: ServiceProcess) =>
-  [...process.output().matchAll(/"stepMs":(-?\d+)/g)].map(([, stepMs]) => Math.round(Number(stepMs) / 60_000));
+  [...process.output().matchAll(/"stepMs":(-?\d+)/g)]
+    .map(([, stepMs]) => Math.round(Number(stepMs) / 60_000))
+    .filter((minutes) => minutes !== 0);
 
-async function expectStepsSeen(process: ServiceProcess): Promise<void> {
-  await eventually("the scheduler has noticed the steps", () => stepsSeen(process).length >= 3);
-  expect(stepsSeen(process)).toEqual([60, -120, 60]);
+/** Steps that follow each other unnoticed would be one. */
+async function noticesAnotherStep(process: ServiceProcess, before: number): Promise<void> {
+  await eventually("the scheduler notices the step", () => stepsSeen(process).length > before, 30_000);
 }
 
 /** What the API tells of now is now, whatever its own clock shows. */
@@ -168,17 +176,17 @@ describeWithFakedClock("wall clocks that are wrong, or are set", () => {
     schedulerClock.set(offsetSeconds);
     const off = await launchScheduler(schedulerClock.env);
     await expectOnTime(await flow(), OFFSET_LATENESS_MS);
-    expect(await metricOf(off, "taskscheduler_scheduler_clock_offset_seconds")).toBeCloseTo(-offsetSeconds, 1);
+    expect(await metricOf(off, "taskscheduler_scheduler_clock_offset_seconds")).toBeCloseTo(-offsetSeconds, 0);
     const warned = /"offsetMs":(-?\d+).*this machine's clock differs from the database's; corrected/.exec(off.output());
-    expect(Number(warned?.[1]) / 1_000).toBeCloseTo(-offsetSeconds, 1);
+    expect(Number(warned?.[1]) / 1_000).toBeCloseTo(-offsetSeconds, 0);
   });
 
   it("the scheduler's clock is set an hour forward and back: nothing fires early, nothing is lost", async () => {
     const stepped = await launchScheduler(schedulerClock.env);
     const falling = await flow();
-    await stepAround([schedulerClock], falling, async () => undefined);
+    await stepAround([schedulerClock], falling, (steps) => noticesAnotherStep(stepped, steps));
     await expectOnTime(falling, STEP_LATENESS_MS);
-    await expectStepsSeen(stepped);
+    expect(stepsSeen(stepped)).toEqual([60, -120, 60]);
   });
 
   it("the API's clock is set an hour forward and back: it goes on by the database's", async () => {
@@ -186,7 +194,7 @@ describeWithFakedClock("wall clocks that are wrong, or are set", () => {
     const falling = await flow();
     await stepAround([apiClock], falling, expectApiTellsTheTime);
     await expectOnTime(falling, OFFSET_LATENESS_MS);
-    expect(await metricOf(api, "taskscheduler_api_clock_offset_seconds")).toBeCloseTo(0, 1);
+    expect(await metricOf(api, "taskscheduler_api_clock_offset_seconds")).toBeCloseTo(0, 0);
     apiClock.set(HOUR_S);
     expect(await metricOf(api, "taskscheduler_api_clock_offset_seconds")).toBeCloseTo(-HOUR_S, 0);
   });
@@ -194,9 +202,12 @@ describeWithFakedClock("wall clocks that are wrong, or are set", () => {
   it("both are set at once, as on one machine, while the database's stays", async () => {
     const stepped = await launchScheduler(schedulerClock.env);
     const falling = await flow();
-    await stepAround([apiClock, schedulerClock], falling, expectApiTellsTheTime);
+    await stepAround([apiClock, schedulerClock], falling, async (steps) => {
+      await expectApiTellsTheTime();
+      await noticesAnotherStep(stepped, steps);
+    });
     await expectOnTime(falling, STEP_LATENESS_MS);
-    await expectStepsSeen(stepped);
+    expect(stepsSeen(stepped)).toEqual([60, -120, 60]);
   });
 });
 
@@ -226,12 +237,40 @@ describe("a process that is suspended for longer than the lease", () => {
     const lease = () => metricOf(waiting, "taskscheduler_scheduler_lease_remaining_seconds");
     await eventually("the scheduler's lease is over", async () => (await lease()) === 0);
     const runs = await runsOf(waiting);
-    await eventually("more fall due", () => Date.now() > falling.tasks[runs + 5]!.scheduledTimeMs);
+    await eventually(
+      "more fall due",
+      () => Date.now() > falling.tasks[Math.min(runs + 5, FLOW.count - 1)]!.scheduledTimeMs,
+    );
     expect(await runsOf(waiting)).toBe(runs);
     api.signal("SIGCONT");
     await expectOnTime(falling, SUSPENSION_LATENESS_MS);
     expect(await runsOf(waiting)).toBe(FLOW.count);
     expect(silences()).toBe(silencesBefore);
+  });
+
+  it("the only API, again and again for more than half the lease: what a dead scheduler held is taken over", async () => {
+    const dying = await startScheduler({ apiAddress: api.grpcAddress });
+    await dying.ready();
+    await launchScheduler();
+    const falling = await flow();
+    await falling.ran(20);
+    await dying.kill();
+    let isStarved = true;
+    const starving = (async () => {
+      while (isStarved) {
+        api.signal("SIGSTOP");
+        await new Promise((resolve) => setTimeout(resolve, LEASE_MS * 0.6));
+        api.signal("SIGCONT");
+        await new Promise((resolve) => setTimeout(resolve, LEASE_MS * 0.3));
+      }
+    })();
+    try {
+      expectEachOnce(falling.tasks, await falling.ended(LIMIT_MS / 2));
+    } finally {
+      isStarved = false;
+      await starving;
+    }
+    await expectOnTime(falling, SUSPENSION_LATENESS_MS);
   });
 
   it("one of two APIs, in the middle of its writes: the other goes on, with its scheduler", async () => {
