@@ -6,12 +6,18 @@ export interface Random {
   /** Both inclusive, whole. */
   between(from: number, to: number): number;
   pick<T>(items: readonly T[]): T;
+  /** Another generator, whose draws leave this one's as they are: for what goes on beside. */
+  fork(): Random;
 }
 
 /** @param what is printed with the seed; `TEST_SEED` gives the seed of an earlier run again */
 export function createRandom(what: string): Random {
   const seed = Number(process.env["TEST_SEED"] ?? Math.floor(Math.random() * 2 ** 31));
   process.stderr.write(`${what}: TEST_SEED=${seed}\n`);
+  return seededBy(seed);
+}
+
+function seededBy(seed: number): Random {
   let state = seed >>> 0;
   // Mulberry32.
   const next = () => {
@@ -26,5 +32,6 @@ export function createRandom(what: string): Random {
     below,
     between: (from, to) => from + below(to - from + 1),
     pick: (items) => items[below(items.length)]!,
+    fork: () => seededBy(below(2 ** 31)),
   };
 }
