@@ -4,14 +4,19 @@ import type { Logger, Part } from "@taskscheduler/runtime";
 import type { Database, SqlConnection } from "../database/database.js";
 import type { ChangeEvent, ChangeSegment } from "./change-event.js";
 import { flushVisible, type LogPosition, readPosition, readSegments } from "./change-store.js";
+import { createRecentSegments } from "./recent-segments.js";
 
 /** How often other processes' commits are looked for. Our own are known at once. */
 const POLL_MS = 20;
 const READ_SEGMENTS = 64;
-/** Recent events kept for the readers that keep up; a reader that falls behind reads the table at its own pace. */
-const RECENT_EVENTS = 20_000;
-/** What a reader that fell behind holds in memory at a time. */
-const CATCH_UP_SEGMENTS = 8;
+/** Kept for the readers that keep up; a reader that falls behind reads the table at its own pace. */
+const RECENT = { events: 20_000, bytes: 16 * 1024 * 1024 };
+/** What a reader holds in memory at a time. */
+const READ = { events: 1_000, bytes: 1024 * 1024 };
+/** The same for one that reads the table: a segment has at most 64 KiB, or a single change. */
+const CATCH_UP_SEGMENTS = 16;
+/** Our own commits that wait for others'; beyond this they are read from the table as well. */
+const OFFERED_SEGMENTS = 256;
 const RETRY_MS = 200;
 /** How often it is made sure that nothing was purged before it was read. */
 const PURGE_LOOK_MS = 1_000;
@@ -37,7 +42,7 @@ export interface ChangeLog extends Part {
   reached(revision: number, signal: AbortSignal): Promise<void>;
   /** Resolves when `head` is beyond the revision, or has moved, or after the time. Rejects when the signal aborts. */
   beyond(revision: number, timeoutMs: number, signal: AbortSignal): Promise<void>;
-  /** The events after a revision, at least one if there is any up to `head`. Throws RESUME_TOKEN_EXPIRED. */
+  /** Some of the events after a revision, at least one if there is any up to `head`, and no more than a reader may hold. Throws RESUME_TOKEN_EXPIRED. */
   read(afterRevision: number): Promise<readonly ChangeEvent[]>;
 }
 
@@ -46,7 +51,7 @@ export function createChangeLog(database: Database, logger: Logger): ChangeLog {
   /** Our own acknowledged commits reach up to here. */
   let vouched = 0;
   let offered: ChangeSegment[] = [];
-  let recent: ChangeEvent[] = [];
+  const recent = createRecentSegments(RECENT, READ);
   let waiters = new Set<() => void>();
   let wake = () => {};
   let isOutageTold = false;
@@ -65,12 +70,11 @@ export function createChangeLog(database: Database, logger: Logger): ChangeLog {
     for (const segment of segments) {
       if (segment.revision <= revision) continue;
       if (segment.firstRevision > revision + 1) break;
-      for (const event of segment.events) if (event.revision > revision) recent.push(event);
+      recent.push(segment);
       revision = segment.revision;
     }
     if (revision === position.revision) return;
     position = { ...position, revision };
-    if (recent.length > 2 * RECENT_EVENTS) recent = recent.slice(-RECENT_EVENTS);
     wakeWaiters();
   }
 
@@ -94,7 +98,7 @@ export function createChangeLog(database: Database, logger: Logger): ChangeLog {
     advanceByOffered();
     // What is lacking is in the table: another process's commit, or a group of ours whose acknowledgement is on its way.
     if (offered.length > 0) wake();
-    if (offered.length > READ_SEGMENTS * 16) offered = [];
+    if (offered.length > OFFERED_SEGMENTS) offered = [];
   }
 
   async function readTable(connection: SqlConnection): Promise<boolean> {
@@ -126,7 +130,7 @@ export function createChangeLog(database: Database, logger: Logger): ChangeLog {
     if (!isStuck) return;
     logger.warn({ revision: head() }, "changes were purged before this process could read them; its watches end");
     position = await readFlushedPosition(connection);
-    recent = [];
+    recent.clear();
     wakeWaiters();
   }
 
@@ -191,10 +195,8 @@ export function createChangeLog(database: Database, logger: Logger): ChangeLog {
     },
     async read(afterRevision) {
       if (afterRevision >= head()) return [];
-      const oldest = recent[0];
-      if (oldest !== undefined && oldest.revision <= afterRevision + 1) {
-        return recent.slice(afterRevision + 1 - oldest.revision);
-      }
+      const held = recent.after(afterRevision);
+      if (held !== undefined) return held;
       const until = head();
       const segments = await database.query(() =>
         database.withConnection((connection) => readSegments(connection, afterRevision, CATCH_UP_SEGMENTS)),

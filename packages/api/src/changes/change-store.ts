@@ -1,6 +1,6 @@
 import type { SqlConnection } from "../database/database.js";
 import { toDatetime } from "../database/instants.js";
-import { type ChangeSegment, decodeSegment } from "./change-event.js";
+import { type ChangeSegment, decodeSegment, type NewSegment, segmentAt } from "./change-event.js";
 
 /** Where the log stands. */
 export interface LogPosition {
@@ -9,41 +9,47 @@ export interface LogPosition {
   readonly epoch: string;
 }
 
-export interface NewSegment {
-  readonly kind: "TASK" | "EXECUTION";
-  readonly size: number;
-  readonly payload: Uint8Array;
-}
+/** In one statement: one far below the server's limit of a packet. */
+const STATEMENT_SEGMENTS = 16;
 
 /**
  * Gives out revisions and writes segments; the last thing a transaction does, since from here to its commit it holds
  * the lock that makes the order of revisions the order of commits.
- *
- * @returns the first revision given out
  */
 export async function appendSegments(
   connection: SqlConnection,
   segments: readonly NewSegment[],
   nowMs: number,
-): Promise<number> {
-  const size = segments.reduce((sum, segment) => sum + segment.size, 0);
+): Promise<ChangeSegment[]> {
+  if (segments.length === 0) return [];
+  const size = segments.reduce((sum, { changes }) => sum + changes.length, 0);
   const outcome: { insertId: number } = await connection.query(
     "UPDATE change_counter SET revision = LAST_INSERT_ID(revision + ?) WHERE id = 1",
     [size],
   );
-  const firstRevision = Number(outcome.insertId) - size + 1;
-  let next = firstRevision;
-  const values: unknown[] = [];
-  for (const segment of segments) {
-    values.push(next + segment.size - 1, next, segment.kind, toDatetime(nowMs), Buffer.from(segment.payload));
-    next += segment.size;
+  let next = Number(outcome.insertId) - size + 1;
+  const written: ChangeSegment[] = [];
+  for (let from = 0; from < segments.length; from += STATEMENT_SEGMENTS) {
+    const chunk = segments.slice(from, from + STATEMENT_SEGMENTS);
+    const values: unknown[] = [];
+    for (const segment of chunk) {
+      const { firstRevision, revision } = writtenSegment(segment);
+      values.push(revision, firstRevision, segment.kind, toDatetime(nowMs), Buffer.from(segment.payload));
+    }
+    await connection.query(
+      `INSERT INTO changes (revision, first_revision, kind, commit_time, payload)
+         VALUES ${chunk.map(() => "(?,?,?,?,?)").join(",")}`,
+      values,
+    );
   }
-  await connection.query(
-    `INSERT INTO changes (revision, first_revision, kind, commit_time, payload)
-       VALUES ${segments.map(() => "(?,?,?,?,?)").join(",")}`,
-    values,
-  );
-  return firstRevision;
+  return written;
+
+  function writtenSegment(segment: NewSegment): ChangeSegment {
+    const placed = segmentAt(next, segment);
+    written.push(placed);
+    next = placed.revision + 1;
+    return placed;
+  }
 }
 
 /** Segments that end after a revision, in order. Those of transactions that commit meanwhile may be lacking in between. */
@@ -68,18 +74,20 @@ export async function readPosition(connection: SqlConnection): Promise<LogPositi
 
 /**
  * Reads at exactly one revision: the counter is held shared meanwhile, so that no transaction is between giving out
- * its revision and being visible (InnoDB does not build a read view atomically). `read` is one statement.
+ * its revision and being visible (InnoDB does not build a read view atomically). `read` is one statement. All four are
+ * sent at once: writers wait for the server's own time alone, however busy this process is.
  */
 export async function readAtRevision<T>(
   connection: SqlConnection,
   read: () => Promise<T>,
 ): Promise<{ revision: number; result: T }> {
-  await connection.query("BEGIN");
-  const rows: { revision: number }[] = await connection.query(
-    "SELECT revision FROM change_counter WHERE id = 1 LOCK IN SHARE MODE",
-  );
-  const result = await read();
-  await connection.query("COMMIT");
+  const held = "SELECT revision FROM change_counter WHERE id = 1 LOCK IN SHARE MODE";
+  const [, rows, result]: [unknown, { revision: number }[], T, unknown] = await Promise.all([
+    connection.query("BEGIN"),
+    connection.query(held),
+    read(),
+    connection.query("COMMIT"),
+  ]);
   return { revision: Number(rows[0]?.revision), result };
 }
 

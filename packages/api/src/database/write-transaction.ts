@@ -1,13 +1,7 @@
 import { ServiceError } from "@taskscheduler/domain";
 import type { ExecutionChange, TaskChange } from "@taskscheduler/proto";
-import {
-  type ChangeSegment,
-  encodeExecutionChanges,
-  encodeTaskChanges,
-  executionSegment,
-  taskSegment,
-} from "../changes/change-event.js";
-import { appendSegments, type NewSegment } from "../changes/change-store.js";
+import { type ChangeSegment, encodeExecutionChanges, encodeTaskChanges } from "../changes/change-event.js";
+import { appendSegments } from "../changes/change-store.js";
 import { executionChange } from "../executions/execution-mapper.js";
 import { type ExecutionKey, type ExecutionRow, executionKeyText } from "../executions/execution-row.js";
 import { findExecutions, lockUnfinished, saveExecutions } from "../executions/execution-store.js";
@@ -184,15 +178,5 @@ async function writeChanges(
     taskChange(change.kind === "CREATED" ? { kind: "CREATED", row: ids.created(change.row) } : change),
   );
   const executions: ExecutionChange[] = [...stage.executions.values()].map(executionChange);
-  const segments: NewSegment[] = [];
-  if (tasks.length > 0) segments.push({ kind: "TASK", size: tasks.length, payload: encodeTaskChanges(tasks) });
-  if (executions.length > 0) {
-    segments.push({ kind: "EXECUTION", size: executions.length, payload: encodeExecutionChanges(executions) });
-  }
-  if (segments.length === 0) return [];
-  const first = await appendSegments(connection, segments, nowMs);
-  const written: ChangeSegment[] = [];
-  if (tasks.length > 0) written.push(taskSegment(first, tasks));
-  if (executions.length > 0) written.push(executionSegment(first + tasks.length, executions));
-  return written;
+  return appendSegments(connection, [...encodeTaskChanges(tasks), ...encodeExecutionChanges(executions)], nowMs);
 }
