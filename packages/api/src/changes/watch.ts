@@ -6,10 +6,13 @@ import { formatResumeToken, readResumeToken } from "./resume-token.js";
 
 /** A watch without news hears from us this often. */
 const BOOKMARK_MS = 5_000;
-const SNAPSHOT_PAGE = 500;
+/** What a page of a snapshot, and so a reader, holds in memory. */
+const SNAPSHOT_PAGE = { rows: 500, bytes: 1024 * 1024 };
 
 /** What is watched: how its snapshot is read by pages in the order of a key, and which changes concern the watcher. */
 export interface WatchSource<R, E> {
+  /** How many of the rows after `last` a page may hold. Absent where rows are small. */
+  readonly pageSize?: (connection: SqlConnection, last: R | undefined, bounds: PageBounds) => Promise<number>;
   /** One statement; rows after `last`, in the order of their key. */
   readonly page: (connection: SqlConnection, last: R | undefined, limit: number) => Promise<R[]>;
   /** Undefined: not this watcher's. */
@@ -19,6 +22,11 @@ export interface WatchSource<R, E> {
   readonly isWithin: (event: ChangeEvent, last: R) => boolean;
   readonly snapshotComplete: E;
   readonly bookmark: E;
+}
+
+export interface PageBounds {
+  readonly rows: number;
+  readonly bytes: number;
 }
 
 export interface WatchItem<E> {
@@ -75,11 +83,7 @@ async function* snapshot<R, E>(
   for (;;) {
     signal.throwIfAborted();
     const from = last;
-    const page = await database.query(() =>
-      database.withConnection((connection) =>
-        readAtRevision(connection, () => source.page(connection, from, SNAPSHOT_PAGE)),
-      ),
-    );
+    const page = await database.query(() => database.withConnection((connection) => readPage(connection, source, from)));
     // What is not flushed yet is not told.
     await log.reached(page.revision, signal);
     if (last !== undefined && revision !== undefined) {
@@ -90,9 +94,16 @@ async function* snapshot<R, E>(
       const event = source.rowEvent(row);
       if (event !== undefined) yield { event, revision, resumeToken: "" };
     }
-    if (page.result.length < SNAPSHOT_PAGE) return revision;
+    if (page.isLast) return revision;
     last = page.result.at(-1);
   }
+}
+
+/** The rows are counted before the counter is held; one that has grown since makes the page as much larger, no more. */
+async function readPage<R, E>(connection: SqlConnection, source: WatchSource<R, E>, last: R | undefined) {
+  const limit = (await source.pageSize?.(connection, last, SNAPSHOT_PAGE)) ?? SNAPSHOT_PAGE.rows;
+  const { revision, result } = await readAtRevision(connection, () => source.page(connection, last, limit));
+  return { revision, result, isLast: result.length < limit };
 }
 
 async function* replay<R, E>(

@@ -15,7 +15,7 @@ import { type WatchSource, watch } from "../changes/watch.js";
 import type { Database } from "../database/database.js";
 import { taskToProto } from "./task-mapper.js";
 import type { TaskRow } from "./task-row.js";
-import { pageTasks } from "./task-store.js";
+import { countPageTasks, pageTasks } from "./task-store.js";
 
 type TaskEvent = WatchTasksResponse["event"];
 type Labels = Readonly<Record<string, string>>;
@@ -38,6 +38,7 @@ function taskSource(filter: Labels): WatchSource<TaskRow, TaskEvent> {
   const matches = (labels: Labels) =>
     wanted.every(([key, value]) => Object.hasOwn(labels, key) && labels[key] === value);
   return {
+    pageSize: (connection, last, bounds) => countPageTasks(connection, last?.id ?? 0, bounds),
     page: (connection, last, limit) => pageTasks(connection, last?.id ?? 0, limit),
     rowEvent: (row) => (matches(row.labels) ? { case: "snapshot", value: taskToProto(row) } : undefined),
     isWithin: (event, last) => event.kind === "TASK" && (event.change.task?.id ?? 0) <= last.id,
