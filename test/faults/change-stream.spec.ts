@@ -5,11 +5,22 @@ import { createRandom, type Random } from "../setup/random.js";
 import { createTaskClient, type TaskClient } from "../setup/task-client.js";
 import { createTestDatabase, type TestDatabase } from "../setup/test-database.js";
 import { startWatcher, type Watcher } from "./change-watchers.js";
+import { type ChangeWriters, GROUPS, startWriters } from "./change-writers.js";
+import {
+  changesOf,
+  createToldLog,
+  type Picture,
+  type PictureAt,
+  pictureOf,
+  readLogTable,
+  type ToldLog,
+  wrongPictures,
+} from "./told-log.js";
 
-const WRITERS = 32;
-/** Few, so that writers meet at them. */
-const NAMES = 60;
-const FAR_MS = Date.now() + 30 * 24 * 60 * 60 * 1000;
+const CHANGES = 50_000;
+/** In a run that is not disturbed, a snapshot is begun at each of these many changes. */
+const SNAPSHOT_EVERY = 1_000;
+const TOLD_MS = 120_000;
 
 let server: PrivateServer;
 let database: TestDatabase;
@@ -18,14 +29,14 @@ let clients: TaskClient[] = [];
 
 beforeAll(async () => {
   server = await startPrivateServer();
-});
+}, 60_000);
 
 beforeEach(async () => {
   database = await createTestDatabase(server.url);
   apis = await Promise.all([1, 2].map(() => startApi({ databaseUrl: database.url })));
   await Promise.all(apis.map((api) => api.ready()));
   clients = apis.map((api) => createTaskClient(api.grpcAddress));
-});
+}, 60_000);
 
 afterEach(async () => {
   for (const client of clients) client.close();
@@ -33,72 +44,6 @@ afterEach(async () => {
 });
 
 afterAll(() => server?.stop());
-
-/** Writers that create, change and delete tasks of the same names, and remember what was acknowledged. */
-function startWriters(random: Random) {
-  /** As watchers are told it, but without the revision. */
-  const acknowledged: string[] = [];
-  const ids = new Map<string, number>();
-  let unanswered = 0;
-  let stopped = false;
-  let serial = 0;
-
-  async function change(client: TaskClient): Promise<void> {
-    const name = `task ${random.below(NAMES)}`;
-    const id = ids.get(name);
-    if (id === undefined) {
-      const task = await client.create({ name, scheduledTimeMs: FAR_MS });
-      ids.set(name, task.id);
-      acknowledged.push(`upserted ${task.etag}`);
-    } else if (random.below(10) < 3) {
-      await client.remove(id);
-      if (ids.get(name) === id) ids.delete(name);
-      acknowledged.push(`deleted ${id}`);
-    } else {
-      const task = { id, description: `change ${++serial}` };
-      const answer = await client.tasks.unary("updateTask", { task }, { deadline: Date.now() + 10_000 });
-      acknowledged.push(`upserted ${answer.task?.etag}`);
-    }
-  }
-
-  async function write(client: TaskClient): Promise<void> {
-    while (!stopped) {
-      try {
-        await change(client);
-      } catch (error) {
-        const text = String(error);
-        if (/NOT_FOUND/.test(text)) forgetGone(text);
-        else if (/ALREADY_EXISTS/.test(text)) await learn(client).catch(() => undefined);
-        else if (/UNAVAILABLE|DEADLINE_EXCEEDED/.test(text)) {
-          unanswered += 1;
-          await new Promise((resolve) => setTimeout(resolve, 20));
-        } else throw error;
-      }
-    }
-  }
-
-  function forgetGone(text: string): void {
-    const gone = Number(/there is no task (\d+)/.exec(text)?.[1]);
-    for (const [name, id] of ids) if (id === gone) ids.delete(name);
-  }
-
-  /** A name that another writer took, or that was taken by a call whose answer was lost. */
-  async function learn(client: TaskClient): Promise<void> {
-    for (const { name, id } of await client.list()) if (!ids.has(name)) ids.set(name, id);
-  }
-
-  const writers = Promise.all(Array.from({ length: WRITERS }, (_, index) => write(clients[index % clients.length]!)));
-  return {
-    acknowledged,
-    unanswered: () => unanswered,
-    reached: (count: number) =>
-      eventually(`${count} changes are acknowledged`, () => acknowledged.length >= count, 60_000),
-    async stop() {
-      stopped = true;
-      await writers;
-    },
-  };
-}
 
 /** Of a log without a change. */
 async function firstToken(): Promise<string> {
@@ -112,102 +57,162 @@ async function firstToken(): Promise<string> {
   throw new Error("the stream ended");
 }
 
-function startWatchers(token: string, random: Random): Watcher[] {
-  const watch = (name: string, where: readonly TaskClient[], resumeToken: string, dropAfter?: number) =>
-    startWatcher({ name, clients: where, resumeToken, random, ...(dropAfter === undefined ? {} : { dropAfter }) });
+/** Watchers from the first change on; 2 that stay, and others that drop and resume at random. */
+function startWatchers(token: string, log: ToldLog, random: Random, dropAfter: readonly number[]): Watcher[] {
+  const [first, second] = [[clients[0]!], [clients[1]!]];
+  const watch = (name: string, where: readonly TaskClient[], drop?: number, group?: string) =>
+    startWatcher({ name, clients: where, resumeToken: token, random, log, group, dropAfter: drop });
   return [
-    watch("steady at the first", [clients[0]!], token),
-    watch("steady at the second", [clients[1]!], token),
-    watch("dropping at the first", [clients[0]!], token, 300),
-    watch("dropping at the second", [clients[1]!], token, 100),
-    watch("dropping, at either", clients, token, 50),
-    watch("dropping often, at either", clients, token, 10),
+    watch("steady at the first", first),
+    watch("steady at the second", second),
+    ...dropAfter.map((drop, index) =>
+      watch(`dropping within ${drop}`, [first, second, clients][index % 3] ?? clients, drop),
+    ),
+    ...GROUPS.flatMap((group) =>
+      dropAfter.slice(0, 2).map((drop) => watch(`of ${group}, dropping within ${drop}`, clients, drop, group)),
+    ),
   ];
 }
 
-const startLatecomers = (random: Random) =>
+/** They begin with a snapshot. */
+const startLatecomers = (log: ToldLog, random: Random) =>
   clients.map((client, index) =>
-    startWatcher({ name: `late ${index}`, clients: [client], resumeToken: "", random, dropAfter: 500 }),
+    startWatcher({ name: `late ${index}`, clients: [client], resumeToken: "", random, log, dropAfter: 500 }),
   );
 
-/** Waits until all have been told the last change, and judges what they were told. */
-async function judge(
-  token: string,
-  watchers: Watcher[],
-  latecomers: Watcher[],
-  acknowledged: readonly string[],
-  random: Random,
-) {
-  await clients[0]!.create({ name: "the last change", scheduledTimeMs: FAR_MS });
-  const fresh = startWatcher({ name: "afterwards", clients: [clients[1]!], resumeToken: token, random });
-  const last = await eventually(
-    "the last change is told",
-    async () => {
-      const final = (await clients[0]!.list()).find(({ name }) => name === "the last change");
-      return fresh.told.at(-1)?.endsWith(` upserted ${final?.etag}`) && fresh.lastRevision();
+/** Opens snapshots one after the other while the writers are at work, of all tasks and of a group, at either API. */
+function startSnapshots(writers: ChangeWriters, log: ToldLog, random: Random) {
+  const pictures: PictureAt[] = [];
+  let stopped = false;
+  let running = Promise.resolve();
+  async function takeOne(serial: number): Promise<void> {
+    const group = serial % 4 === 3 ? random.pick(GROUPS) : undefined;
+    const name = `snapshot ${serial}`;
+    const options = { name, clients: [clients[serial % 2]!], resumeToken: "", group, random, log };
+    const watcher = startWatcher(options);
+    const taken = await eventually(`${name} is complete`, () => watcher.fault() ?? watcher.snapshot(), TOLD_MS);
+    await watcher.stop();
+    if (watcher.fault() !== undefined) throw watcher.fault();
+    pictures.push(taken as PictureAt);
+  }
+  const taking = (async () => {
+    for (let serial = 1; !stopped; serial += 1) {
+      const isTime = () => stopped || writers.acknowledged.length >= serial * SNAPSHOT_EVERY;
+      await eventually("it is time for a snapshot", isTime, TOLD_MS);
+      if (!stopped) running = takeOne(serial);
+      await running;
+    }
+  })();
+  // It is looked at when it is stopped.
+  taking.catch(() => undefined);
+  return {
+    async stop() {
+      stopped = true;
+      await taking;
+      return pictures;
     },
-    30_000,
-  );
-  const all = [...watchers, ...latecomers, fresh];
-  await eventually(
-    "all are told",
-    () => all.every((watcher) => watcher.fault() ?? watcher.lastRevision() >= last),
-    30_000,
-  );
-  await Promise.all(all.map((watcher) => watcher.stop()));
-  expect(all.map((watcher) => watcher.fault()).filter((fault) => fault !== undefined)).toEqual([]);
-
-  const log = fresh.told;
-  expect(log.map((change) => Number(change.split(" ")[0]))).toEqual(
-    Array.from({ length: last }, (_, index) => index + 1),
-  );
-  for (const watcher of watchers)
-    expect({ name: watcher.name, told: watcher.told }).toEqual({ name: watcher.name, told: log });
-  const changes = log.map((change) => change.slice(change.indexOf(" ") + 1));
-  expect(new Set(changes).size).toBe(changes.length);
-  const inLog = new Set(changes);
-  expect(acknowledged.filter((change) => !inLog.has(change))).toEqual([]);
-  const tasks = new Map((await clients[1]!.list()).map(({ id, etag }) => [id, etag]));
-  for (const { name, known } of all) expect({ name, known: sorted(known) }).toEqual({ name, known: sorted(tasks) });
-  process.stderr.write(
-    `change stream: ${log.length} changes, ${acknowledged.length} acknowledged; resumed ${all.map((w) => w.resumed()).join(", ")} times\n`,
-  );
-  return log;
+  };
 }
 
-const sorted = (tasks: ReadonlyMap<number, string>) => [...tasks].sort(([a], [b]) => a - b);
+async function listed(): Promise<Picture> {
+  return new Map((await clients[1]!.list()).map(({ id, etag }) => [id, etag]));
+}
+
+const etagsOf = (picture: Picture) => new Map([...picture].map(([id, standing]) => [id, standing.split(" ")[0]!]));
+const sorted = (picture: Picture) => [...picture].sort(([a], [b]) => a - b);
+
+/** Waits until all have been told the last change, and judges what they were told. */
+async function judge(log: ToldLog, watchers: Watcher[], latecomers: Watcher[], writers: ChangeWriters) {
+  // Each group's watchers are told of one more change, and so stand behind the last of all others.
+  const scheduledTimeMs = Date.now() + 30 * 24 * 60 * 60 * 1000;
+  for (const group of GROUPS) {
+    const { id } = await clients[0]!.create({ name: `the last of ${group}`, scheduledTimeMs });
+    await clients[0]!.tasks.unary("updateTask", { task: { id, labels: { group } } });
+  }
+  const written = await readLogTable(database.url);
+  const last = written.length - 1;
+  const all = [...watchers, ...latecomers];
+  const isTold = (watcher: Watcher) =>
+    watcher.fault() ?? watcher.lastRevision() >= last - (watcher.group === undefined ? 0 : 2 * GROUPS.length);
+  await eventually("all are told", () => all.every(isTold), TOLD_MS);
+  const groupsTold = () =>
+    all.every(
+      ({ group, fault, known }) =>
+        fault() !== undefined || group === undefined || known.size === pictureOf(written, group).size,
+    );
+  await eventually("all groups are told", groupsTold, TOLD_MS);
+  await Promise.all(all.map((watcher) => watcher.stop()));
+
+  expect(all.map((watcher) => watcher.fault()).filter((fault) => fault !== undefined)).toEqual([]);
+  expect(Object.keys(written)).toHaveLength(last);
+  expectHeld(log.changes(), written);
+  expect(log.last()).toBe(last);
+  const inLog = new Set(written);
+  expect(inLog.size).toBe(written.length);
+  expect(writers.acknowledged.filter((change) => !inLog.has(change))).toEqual([]);
+  for (const { name, group, told, toldAfter } of all) {
+    if (group !== undefined) expect({ name, told }).toEqual({ name, told: changesOf(written, group, toldAfter()) });
+  }
+  const tasks = await listed();
+  expect(sorted(etagsOf(pictureOf(written)))).toEqual(sorted(tasks));
+  const ends = all.map(({ name, group, known }) => ({ by: name, revision: last, group, known }));
+  const begins = latecomers.flatMap((watcher) => watcher.snapshot() ?? []);
+  expect(wrongPictures(written, [...ends, ...begins])).toEqual([]);
+  process.stderr.write(
+    `change stream: ${last} changes, ${writers.acknowledged.length} acknowledged; resumed ${all.map((w) => w.resumed()).join(", ")} times\n`,
+  );
+  return written;
+}
+
+/** All that anybody was told is in the database's log, as it was told. */
+function expectHeld(told: readonly (string | undefined)[], written: readonly string[]): void {
+  const differing = told.flatMap((change, revision) =>
+    change === undefined || change === written[revision] ? [] : [{ revision, change, written: written[revision] }],
+  );
+  expect(differing).toEqual([]);
+}
 
 describe("a change stream, with 32 writers at two APIs", () => {
-  it("leaves out nothing, repeats nothing, and keeps the order, for watchers that stay and those that come back", async () => {
+  it(`leaves out nothing of ${CHANGES} changes, repeats nothing, and keeps the order; snapshots meanwhile are whole`, async () => {
     const random = createRandom("change stream");
-    const token = await firstToken();
-    const watchers = startWatchers(token, random);
-    const writers = startWriters(random);
-    await writers.reached(2_000);
-    const latecomers = startLatecomers(random);
-    await writers.reached(5_000);
+    const log = createToldLog();
+    const watchers = startWatchers(await firstToken(), log, random, [1_000, 500, 300, 2_000]);
+    const writers = startWriters(clients, random);
+    const snapshots = startSnapshots(writers, log, random);
+    await writers.reached(CHANGES * 0.4);
+    const latecomers = startLatecomers(log, random);
+    await writers.reached(CHANGES);
     await writers.stop();
-    const log = await judge(token, watchers, latecomers, writers.acknowledged, random);
-    // Nobody was refused, so that each change that is there was acknowledged; and the last one.
+    const pictures = await snapshots.stop();
+    const written = await judge(log, watchers, latecomers, writers);
+    // Nobody was refused, so that each change that is there was acknowledged; and the last ones.
     expect(writers.unanswered()).toBe(0);
-    expect(log).toHaveLength(writers.acknowledged.length + 1);
-  }, 120_000);
+    expect(written.length - 1).toBe(writers.acknowledged.length + 2 * GROUPS.length);
+    expect(watchers.length + latecomers.length).toBeGreaterThanOrEqual(20);
+    expect(pictures.length).toBeGreaterThan(10);
+    expect(wrongPictures(written, pictures)).toEqual([]);
+    expect(pictures.some(({ known }) => known.size > 500)).toBe(true);
+    process.stderr.write(`change stream: ${pictures.length} snapshots meanwhile\n`);
+  }, 900_000);
 
   it("tells nothing that a death of the database takes back", async () => {
     const random = createRandom("change stream, database killed");
-    const token = await firstToken();
-    const watchers = startWatchers(token, random);
-    const writers = startWriters(random);
+    const log = createToldLog();
+    const watchers = startWatchers(await firstToken(), log, random, [300, 100, 50, 10]);
+    const writers = startWriters(clients, random);
     let latecomers: Watcher[] = [];
-    for (const count of [600, 1_200, 1_800]) {
+    for (const count of [600, 1_200, 1_800, 2_400]) {
       await writers.reached(count);
       await server.kill();
+      // Whatever was told until now was told before the death; what others are told later is looked at in the end.
+      const told = log.changes().slice();
       await server.start();
-      if (latecomers.length === 0) latecomers = startLatecomers(random);
+      expectHeld(told, await readLogTable(database.url));
+      if (latecomers.length === 0) latecomers = startLatecomers(log, random);
     }
-    await writers.reached(2_500);
+    await writers.reached(3_000);
     await writers.stop();
-    await judge(token, watchers, latecomers, writers.acknowledged, random);
+    await judge(log, watchers, latecomers, writers);
     expect(writers.unanswered()).toBeGreaterThan(0);
-  }, 120_000);
+  }, 300_000);
 });
