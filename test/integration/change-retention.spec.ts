@@ -1,4 +1,4 @@
-import type { Task } from "@taskscheduler/proto";
+import { ExecutionState, type Task } from "@taskscheduler/proto";
 import { eventually } from "../setup/eventually.js";
 import { type ApiProcess, startApi } from "../setup/processes.js";
 import { type ApiClients, type ApiFixture, at, CLIENTS, clientsOf, startApiFixture } from "./api-fixture.js";
@@ -66,6 +66,36 @@ it("lets the newest token go on, and a watcher begin anew", async () => {
   }
   expect(resumed.events).toHaveLength(1);
 });
+
+it.each(CLIENTS)(
+  "lets a watcher of executions begin anew with what is unfinished, %s",
+  async (name) => {
+    const { id } = (await create(`waits, ${name}`))!;
+    // Nobody runs it: there is no scheduler.
+    const { execution } = await fixture.client.call("runTask", { id });
+    await purged();
+    const [resumeToken] = tokens;
+    expect(await clients[name].watch("watchExecutions", { resumeToken: resumeToken! }).ended).toMatchObject({
+      code: "OUT_OF_RANGE",
+      reason: "RESUME_TOKEN_EXPIRED",
+    });
+    const fresh = clients[name].watch("watchExecutions");
+    const complete = await fresh.until("the snapshot is complete", (events) => events[1]);
+    expect(fresh.events.map(({ event }) => event)).toMatchObject([
+      { case: "snapshot", value: execution! },
+      { case: "snapshotComplete" },
+    ]);
+    const resumed = clients[name].watch("watchExecutions", { resumeToken: complete.resumeToken });
+    await fixture.client.call("deleteTask", { id });
+    for (const opened of [fresh, resumed]) {
+      await opened.until("it is withdrawn", (events) => events.at(-1)?.event.case === "upserted");
+      expect(opened.events.at(-1)?.event.value).toMatchObject({ id: execution!.id, state: ExecutionState.CANCELLED });
+      opened.cancel();
+    }
+    expect(resumed.events).toHaveLength(1);
+  },
+  30_000,
+);
 
 it("of a process that stood still for longer ends its watches, and new ones begin anew", async () => {
   const open = clients.gRPC.watch("watchTasks");
