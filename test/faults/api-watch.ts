@@ -56,6 +56,25 @@ export function residentBytes(api: ApiProcess): Promise<number> {
   return metricOf(api, "process_resident_memory_bytes");
 }
 
+/** What the API holds when it has just let go of what it need not: the least that is seen of its heap and buffers. */
+export async function heldWhile(api: ApiProcess, work: () => Promise<unknown>): Promise<number> {
+  const seen: number[] = [];
+  let working = true;
+  const looking = (async () => {
+    while (working) {
+      const heap = await metricOf(api, "nodejs_heap_size_used_bytes");
+      seen.push(heap + (await metricOf(api, "nodejs_external_memory_bytes")));
+      await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
+    }
+  })();
+  await work().finally(() => {
+    working = false;
+  });
+  await looking;
+  // What is kept grows from the beginning on: it is all there in the second half.
+  return Math.min(...seen.slice(seen.length >> 1));
+}
+
 async function listOverGrpc(api: ApiProcess): Promise<void> {
   const client = grpcClient(TaskService, api.grpcAddress);
   try {
