@@ -17,7 +17,7 @@ import { createRandom } from "../setup/random.js";
 import { createTaskClient, type TaskClient } from "../setup/task-client.js";
 import { createTestDatabase, type TestDatabase } from "../setup/test-database.js";
 import { heldWhile, watchApi } from "./api-watch.js";
-import { startWatcher } from "./change-watchers.js";
+import { startJudgedWatcher } from "./judged-watcher.js";
 import { envelope } from "./raw-http.js";
 import { createToldLog, type ToldLog, upserted } from "./told-log.js";
 
@@ -212,7 +212,10 @@ function startFastReader(token: string, log: ToldLog) {
     },
   };
   const random = createRandom("fast reader");
-  return { toldAt, watcher: startWatcher({ name: "fast", clients: [client], resumeToken: token, log: noted, random }) };
+  return {
+    toldAt,
+    watcher: startJudgedWatcher({ name: "fast", clients: [client], resumeToken: token, log: noted, random }),
+  };
 }
 
 describe("readers of one event a second", () => {
@@ -286,7 +289,7 @@ describe("readers of one event a second", () => {
       expect(reader.read()).toBeGreaterThan(0);
       reader.cancel();
     }
-    const watcher = startWatcher({
+    const watcher = startJudgedWatcher({
       ...{ name: "anew", clients: [client], resumeToken: "", log, random: createRandom("anew") },
     });
     await eventually("the snapshot is complete", () => watcher.fault() ?? watcher.snapshot());

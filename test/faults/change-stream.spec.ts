@@ -4,8 +4,8 @@ import { type ApiProcess, killAll, startApi } from "../setup/processes.js";
 import { createRandom, type Random } from "../setup/random.js";
 import { createTaskClient, type TaskClient } from "../setup/task-client.js";
 import { createTestDatabase, type TestDatabase } from "../setup/test-database.js";
-import { startWatcher, type Watcher } from "./change-watchers.js";
 import { type ChangeWriters, GROUPS, startWriters } from "./change-writers.js";
+import { type JudgedWatcher, startJudgedWatcher } from "./judged-watcher.js";
 import {
   changesOf,
   createToldLog,
@@ -58,10 +58,10 @@ async function firstToken(): Promise<string> {
 }
 
 /** Watchers from the first change on; 2 that stay, and others that drop and resume at random. */
-function startWatchers(token: string, log: ToldLog, random: Random, dropAfter: readonly number[]): Watcher[] {
+function startWatchers(token: string, log: ToldLog, random: Random, dropAfter: readonly number[]): JudgedWatcher[] {
   const [first, second] = [[clients[0]!], [clients[1]!]];
   const watch = (name: string, where: readonly TaskClient[], drop?: number, group?: string) =>
-    startWatcher({ name, clients: where, resumeToken: token, random, log, group, dropAfter: drop });
+    startJudgedWatcher({ name, clients: where, resumeToken: token, random, log, group, dropAfter: drop });
   return [
     watch("steady at the first", first),
     watch("steady at the second", second),
@@ -77,7 +77,7 @@ function startWatchers(token: string, log: ToldLog, random: Random, dropAfter: r
 /** They begin with a snapshot. */
 const startLatecomers = (log: ToldLog, random: Random) =>
   clients.map((client, index) =>
-    startWatcher({ name: `late ${index}`, clients: [client], resumeToken: "", random, log, dropAfter: 500 }),
+    startJudgedWatcher({ name: `late ${index}`, clients: [client], resumeToken: "", random, log, dropAfter: 500 }),
   );
 
 /** Opens snapshots one after the other while the writers are at work, of all tasks and of a group, at either API. */
@@ -89,7 +89,7 @@ function startSnapshots(writers: ChangeWriters, log: ToldLog, random: Random) {
     const group = serial % 4 === 3 ? random.pick(GROUPS) : undefined;
     const name = `snapshot ${serial}`;
     const options = { name, clients: [clients[serial % 2]!], resumeToken: "", group, random, log };
-    const watcher = startWatcher(options);
+    const watcher = startJudgedWatcher(options);
     const taken = await eventually(`${name} is complete`, () => watcher.fault() ?? watcher.snapshot(), TOLD_MS);
     await watcher.stop();
     if (watcher.fault() !== undefined) throw watcher.fault();
@@ -122,7 +122,7 @@ const etagsOf = (picture: Picture) => new Map([...picture].map(([id, standing]) 
 const sorted = (picture: Picture) => [...picture].sort(([a], [b]) => a - b);
 
 /** Waits until all have been told the last change, and judges what they were told. */
-async function judge(log: ToldLog, watchers: Watcher[], latecomers: Watcher[], writers: ChangeWriters) {
+async function judge(log: ToldLog, watchers: JudgedWatcher[], latecomers: JudgedWatcher[], writers: ChangeWriters) {
   // Each group's watchers are told of one more change, and so stand behind the last of all others.
   const scheduledTimeMs = Date.now() + 30 * 24 * 60 * 60 * 1000;
   for (const group of GROUPS) {
@@ -132,7 +132,7 @@ async function judge(log: ToldLog, watchers: Watcher[], latecomers: Watcher[], w
   const written = await readLogTable(database.url);
   const last = written.length - 1;
   const all = [...watchers, ...latecomers];
-  const isTold = (watcher: Watcher) =>
+  const isTold = (watcher: JudgedWatcher) =>
     watcher.fault() ?? watcher.lastRevision() >= last - (watcher.group === undefined ? 0 : 2 * GROUPS.length);
   await eventually("all are told", () => all.every(isTold), TOLD_MS);
   const groupsTold = () =>
@@ -200,7 +200,7 @@ describe("a change stream, with 32 writers at two APIs", () => {
     const log = createToldLog();
     const watchers = startWatchers(await firstToken(), log, random, [300, 100, 50, 10]);
     const writers = startWriters(clients, random);
-    let latecomers: Watcher[] = [];
+    let latecomers: JudgedWatcher[] = [];
     for (const count of [600, 1_200, 1_800, 2_400]) {
       await writers.reached(count);
       await server.kill();

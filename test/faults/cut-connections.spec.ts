@@ -5,9 +5,9 @@ import { type ApiProcess, killAll, type ServiceProcess, startApi, startScheduler
 import { createRandom } from "../setup/random.js";
 import { createTaskClient, type TaskClient } from "../setup/task-client.js";
 import { createTestDatabase, type TestDatabase } from "../setup/test-database.js";
-import { startWatcher, type Watcher } from "./change-watchers.js";
 import { expectCompleted, expectEachOnce, startFlow, worstLatenessMs } from "./flow.js";
 import { type Written, writeAll } from "./resending-writers.js";
+import { type TaskWatcher, watchTasks } from "./task-watcher.js";
 
 /** Room for a busy machine. */
 jest.setTimeout(90_000);
@@ -60,14 +60,14 @@ function clientOf(grpcAddress: string): TaskClient {
 const grpcPortOf = (api: ApiProcess) => Number(api.grpcAddress.split(":")[1]);
 const cuts = () => proxies.reduce((sum, proxy) => sum + proxy.cuts(), 0);
 
-async function watch(name: string, client: TaskClient): Promise<Watcher> {
-  const watcher = startWatcher({ name, clients: [client], resumeToken: "", random });
+async function watch(name: string, client: TaskClient): Promise<TaskWatcher> {
+  const watcher = watchTasks({ name, clients: [client], resumeToken: "", random });
   await eventually(`${name} has its snapshot`, () => watcher.fault() !== undefined || watcher.lastRevision() >= 0);
   return watcher;
 }
 
 /** All that was answered is there, nothing else, and each change was told to each watcher once. */
-async function expectWritten(written: Written, client: TaskClient, watchers: readonly Watcher[]): Promise<void> {
+async function expectWritten(written: Written, client: TaskClient, watchers: readonly TaskWatcher[]): Promise<void> {
   expect((await client.list()).filter(({ name }) => name.startsWith("writer"))).toEqual(written.tasks);
   const known = new Set(written.changes);
   for (const watcher of watchers) {

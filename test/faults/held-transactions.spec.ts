@@ -7,7 +7,7 @@ import { type ApiProcess, killAll, startApi } from "../setup/processes.js";
 import { createRandom, type Random } from "../setup/random.js";
 import { createTaskClient, type TaskClient } from "../setup/task-client.js";
 import { createTestDatabase, type TestDatabase } from "../setup/test-database.js";
-import { startWatcher, type Watcher } from "./change-watchers.js";
+import { type JudgedWatcher, startJudgedWatcher } from "./judged-watcher.js";
 import { createToldLog, pictureOf, readLogTable, type ToldLog, upserted, wrongPictures } from "./told-log.js";
 
 /** Transactions of somebody else at the same database, held open while later ones commit. */
@@ -23,7 +23,7 @@ let apis: ApiProcess[];
 let clients: TaskClient[];
 let connections: Connection[] = [];
 let log: ToldLog;
-let watchers: Watcher[];
+let watchers: JudgedWatcher[];
 let random: Random;
 
 beforeEach(async () => {
@@ -49,8 +49,8 @@ afterEach(async () => {
   await database.drop();
 });
 
-function watch(name: string, where: readonly TaskClient[], dropAfter?: number): Watcher {
-  return startWatcher({ name, clients: where, resumeToken: "", dropAfter, log, random });
+function watch(name: string, where: readonly TaskClient[], dropAfter?: number): JudgedWatcher {
+  return startJudgedWatcher({ name, clients: where, resumeToken: "", dropAfter, log, random });
 }
 
 async function connect(): Promise<Connection> {
@@ -110,10 +110,10 @@ function waitingAt(observer: Connection, statement: string, count: number): Prom
 }
 
 /** All were told all that is in the database's log, from the first revision on; snapshots were what it says. */
-async function judge(snapshots: readonly Watcher[]): Promise<void> {
+async function judge(snapshots: readonly JudgedWatcher[]): Promise<void> {
   const written = await readLogTable(database.url);
   const last = written.length - 1;
-  const isTold = (watcher: Watcher) => watcher.fault() ?? watcher.lastRevision() >= last;
+  const isTold = (watcher: JudgedWatcher) => watcher.fault() ?? watcher.lastRevision() >= last;
   await eventually("all are told", () => [...watchers, ...snapshots].every(isTold), TOLD_MS);
   for (const { name, fault } of [...watchers, ...snapshots]) expect({ name, fault: fault() }).toEqual({ name });
   expect(log.changes().slice(1)).toEqual(written.slice(1));
@@ -129,7 +129,7 @@ async function judge(snapshots: readonly Watcher[]): Promise<void> {
   expect([...pictureOf(written).keys()].sort((a, b) => a - b)).toEqual(listed);
 }
 
-async function snapshotTaken(name: string, client: TaskClient): Promise<Watcher> {
+async function snapshotTaken(name: string, client: TaskClient): Promise<JudgedWatcher> {
   const watcher = watch(name, [client]);
   await eventually(`${name} is complete`, () => watcher.fault() ?? watcher.snapshot(), TOLD_MS);
   return watcher;
@@ -137,7 +137,7 @@ async function snapshotTaken(name: string, client: TaskClient): Promise<Watcher>
 
 it("that began first and commit last, or never, cost no watcher a change, and none is told twice", async () => {
   const observer = await connect();
-  const snapshots: Watcher[] = [];
+  const snapshots: JudgedWatcher[] = [];
   for (let round = 0; round < ROUNDS; round += 1) {
     const holder = await connect();
     await holder.query("BEGIN");

@@ -6,10 +6,10 @@ import { type ApiProcess, killAll, type ServiceProcess, startApi, startScheduler
 import { createRandom, type Random } from "../setup/random.js";
 import { createTaskClient, type Run, type TaskClient, type TaskView, viewOf } from "../setup/task-client.js";
 import { createTestDatabase, type TestDatabase } from "../setup/test-database.js";
-import { startWatcher, type Watcher } from "./change-watchers.js";
 import { type Edit, type EditingWriters, startEditingWriters } from "./editing-writers.js";
 import { type ExecutionWatcher, type ToldExecution, watchExecutions } from "./execution-watcher.js";
 import { describePlan, planKills, strikeBy, type Victim } from "./kill-plan.js";
+import { type TaskWatcher, watchTasks } from "./task-watcher.js";
 
 const KILLS_MS = 120_000;
 const LEASE_MS = 1_500;
@@ -111,17 +111,17 @@ async function createLoad(): Promise<DueTask[]> {
 }
 
 interface Watchers {
-  readonly tasks: readonly Watcher[];
+  readonly tasks: readonly TaskWatcher[];
   readonly executions: readonly ExecutionWatcher[];
 }
 
 /** One that stays as long as it is served, and one that drops its stream itself as well; both resume at either API. */
-function startWatchers(resumeToken: string, random: Random): Watchers {
+function watchTaskss(resumeToken: string, random: Random): Watchers {
   const common = { clients, resumeToken };
   return {
     tasks: [
-      startWatcher({ ...common, name: "staying", random: random.fork() }),
-      startWatcher({ ...common, name: "dropping", random: random.fork(), dropAfter: 300 }),
+      watchTasks({ ...common, name: "staying", random: random.fork() }),
+      watchTasks({ ...common, name: "dropping", random: random.fork(), dropAfter: 300 }),
     ],
     executions: [
       watchExecutions({ ...common, random: random.fork() }),
@@ -221,7 +221,7 @@ function isHeld(edit: Edit, rows: readonly Run[]): boolean {
 
 async function expectStreamsWhole(watchers: Watchers, resumeToken: string, runs: readonly Run[]): Promise<void> {
   const random = createRandom("fresh watchers");
-  const taskWatchers = [...watchers.tasks, startWatcher({ name: "fresh", clients, resumeToken, random })];
+  const taskWatchers = [...watchers.tasks, watchTasks({ name: "fresh", clients, resumeToken, random })];
   const executionWatchers = [...watchers.executions, watchExecutions({ clients, resumeToken, random })];
   const all = [...taskWatchers, ...executionWatchers];
   const { id, etag } = await clients[1]!.create({ name: "the last change", scheduledTimeMs: Date.now() + 100 });
@@ -308,7 +308,7 @@ it("two minutes of kill -9 in random order: each due occurrence has one row and 
   const plan = planKills(random.fork(), victims().length, KILLS_MS);
   process.stderr.write(`kills under load: ${describePlan(plan, victims())}\n`);
   const token = await firstToken();
-  const watchers = startWatchers(token, random.fork());
+  const watchers = watchTaskss(token, random.fork());
   const load = await createLoad();
   const writers = startEditingWriters(clients, random.fork());
   await strikeBy(plan, victims());

@@ -9,12 +9,9 @@ import { type ApiProcess, killAll, type ServiceProcess, startApi, startScheduler
 import { createRandom } from "../setup/random.js";
 import { createTaskClient, type Run, type TaskClient, type TaskView, taskOf, viewOf } from "../setup/task-client.js";
 import { createTestDatabase, type TestDatabase } from "../setup/test-database.js";
-import { startWatcher } from "./change-watchers.js";
 import { expectCompleted } from "./flow.js";
 import { untilAnswered } from "./resend.js";
-
-/** Room for a busy machine. */
-jest.setTimeout(60_000);
+import { watchTasks } from "./task-watcher.js";
 
 const FAR_MS = Date.now() + 30 * 24 * 60 * 60 * 1000;
 /** No scheduler falls silent for this long, while its API starts again. */
@@ -82,7 +79,7 @@ async function lostAndSentAgain<M extends Mutation>(
   // The first create makes the task.
   await launchApi({ FAILPOINTS: `after-${method}${method === "createTask" ? "@2" : ""}` });
   const task = await client.create({ name: `task ${++serial}`, scheduledTimeMs: FAR_MS });
-  const watcher = startWatcher({ name: "watcher", clients: [client], resumeToken: "", random });
+  const watcher = watchTasks({ name: "watcher", clients: [client], resumeToken: "", random });
   await eventually("the watcher has its snapshot", () => watcher.known.has(task.id));
 
   const request = requestOf(task);

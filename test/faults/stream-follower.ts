@@ -22,8 +22,9 @@ export interface StreamFollowerOptions<E extends Resumable> {
   /** Empty: begins with a snapshot, and does so again while that is not complete. */
   readonly resumeToken: string;
   /** Drops its stream after 1 to this many events, again and again. Undefined: only when the stream ends. */
-  readonly dropAfter?: number;
+  readonly dropAfter?: number | undefined;
   readonly random: Random;
+  /** Called for each stream. */
   readonly open: (client: TaskClient, resumeToken: string) => ClientReadableStream<E>;
   readonly take: (event: E) => void;
 }
@@ -40,23 +41,35 @@ export function followStream<E extends Resumable>(options: StreamFollowerOptions
   let fault: unknown;
   let cancel = () => {};
 
-  async function followOne(): Promise<void> {
+  /** Resolves when it has had enough of this stream, or the stream has ended. */
+  function followOne(): Promise<void> {
     const stream = open(random.pick(clients), token);
-    // A cancelled call says so once more when nobody listens.
-    stream.on("error", () => undefined);
-    cancel = () => stream.cancel();
     let left = dropAfter === undefined ? Number.POSITIVE_INFINITY : random.between(1, dropAfter);
-    try {
-      for await (const event of stream as AsyncIterable<E>) {
-        take(event);
+    // Iterating would take most of a busy test's time.
+    return new Promise((resolve, reject) => {
+      let isOver = false;
+      const end = (settle: () => void) => {
+        isOver = true;
+        stream.cancel();
+        settle();
+      };
+      cancel = () => end(resolve);
+      stream.on("data", (event: E) => {
+        // Those that had arrived before it was dropped are as good as never sent.
+        if (isOver) return;
+        try {
+          take(event);
+        } catch (error) {
+          end(() => reject(error));
+        }
         if (event.resumeToken !== "") token = event.resumeToken;
         // Without a token it would have to begin with the snapshot again.
         left -= token === "" ? 0 : 1;
-        if (left <= 0 || stopped) return;
-      }
-    } finally {
-      stream.cancel();
-    }
+        if (left <= 0) end(resolve);
+      });
+      stream.on("end", () => end(resolve));
+      stream.on("error", (error: unknown) => end(() => reject(error)));
+    });
   }
 
   async function follow(): Promise<void> {

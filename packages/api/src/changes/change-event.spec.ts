@@ -21,7 +21,7 @@ describe("the changes of a transaction", () => {
     for (const { payload, changes: part } of segments) {
       if (part.length > 1) expect(payload.length).toBeLessThanOrEqual(64 * KIB);
     }
-    expect(segments.map((segment) => [...segment.changes]).flat()).toEqual(changes);
+    expect(segments.flatMap((segment) => [...segment.changes])).toEqual(changes);
   });
 
   it("are read as they were written", () => {
