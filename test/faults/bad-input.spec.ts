@@ -501,6 +501,36 @@ it("a batch that no statement could hold is refused as a whole, and says what to
     ),
   );
   for (const { results } of written) expect(results.every(({ result }) => result.case === "task")).toBe(true);
+  await fixture.query("DELETE FROM tasks");
+});
+
+it("changes of many large tasks at once are written, however large they are together", async () => {
+  // As text for the database: 32 KB each; and as a change, which holds the labels before as well, 64: 20 MB together.
+  const labels = Object.fromEntries(Array.from({ length: 64 }, (_, index) => [`key-${index}`, "\\".repeat(250)]));
+  const ids: number[] = [];
+  for (let batch = 0; batch < 3; batch += 1) {
+    const tasks = Array.from({ length: 100 }, (_, index) => ({ name: `big ${batch} ${index}`, labels, scheduledTime }));
+    const { results } = await fixture.client.call("batchCreateTasks", { tasks });
+    for (const { result } of results) if (result.case === "task") ids.push(result.value.id);
+  }
+  expect(ids.length).toBe(300);
+  const watch = fixture.client.watch("watchTasks");
+  await watch.until("the snapshot ends", (events) => events.at(-1)?.event.case === "snapshotComplete", 30_000);
+  const paused = await Promise.all(
+    ids.map((id) => fixture.client.call("pauseTask", { id, reason: "many", requestId: randomUUID() })),
+  );
+  expect(paused.every(({ task }) => task?.pauseReason === "many")).toBe(true);
+  const upserted = await watch.until(
+    "all are told",
+    (events) => {
+      const told = events.flatMap(({ event }) => (event.case === "upserted" ? [event.value.id] : []));
+      return told.length >= ids.length && told;
+    },
+    30_000,
+  );
+  watch.cancel();
+  expect([...upserted].sort((a, b) => a - b)).toEqual(ids);
+  await fixture.query("DELETE FROM tasks");
 });
 
 describe("a scheduler that is wrong", () => {
@@ -536,7 +566,7 @@ describe("a scheduler that is wrong", () => {
   ])("in %s of no such time is told so by the field", async (_, method, request, field) => {
     const schedulers = grpcClient(SchedulerService, fixture.api.grpcAddress);
     try {
-      const { incarnation } = await schedulers.unary("register", { schedulerId: "wrong" });
+      const { incarnation } = await schedulers.unary("register", { schedulerId: "wrong", processId: randomUUID() });
       const fault = await faultOf(schedulers.unary(method, { incarnation, ...request }));
       expect(fault).toMatchObject({ code: "INVALID_ARGUMENT", reason: "INVALID_FIELD", fields: [field] });
       const heldClaims = [{ taskId: 2 ** 32 - 1, scheduledTimeMs: year300000, fence: 1 }];

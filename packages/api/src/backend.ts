@@ -4,6 +4,7 @@ import type { Database } from "./database/database.js";
 import { type DatabaseClock, keepMeasuring } from "./database/database-clock.js";
 import { isUnavailable } from "./database/database-error.js";
 import { hasPending, migrate } from "./database/migrations.js";
+import { PACKET_BYTES } from "./database/statement-size.js";
 import type { WriteGroup } from "./database/write-group.js";
 import type { Fleet } from "./fleet/fleet.js";
 import { migrationsFolder } from "./migrations-folder.js";
@@ -60,17 +61,24 @@ export function createBackend(parts: BackendParts): Backend {
         "the schema is not the newest, and MIGRATE_ON_START is false: run `npm run migrate`, or `node packages/api/dist/migrate.js`",
       );
     }
-    await warnOfLooseFlushing();
+    await warnOfSettings();
     for (let count = 0; count < FIRST_MEASUREMENTS; count += 1) await clock.measure();
   }
 
-  /** With another setting an acknowledged write survives the death of our processes, but not of the database's. */
-  async function warnOfLooseFlushing(): Promise<void> {
+  async function warnOfSettings(): Promise<void> {
     const [row] = await database.withConnection((connection) =>
-      connection.query<{ setting: number }[]>("SELECT @@innodb_flush_log_at_trx_commit AS setting"),
+      connection.query<{ flushing: number; packetBytes: number }[]>(
+        "SELECT @@innodb_flush_log_at_trx_commit AS flushing, @@max_allowed_packet AS packetBytes",
+      ),
     );
-    if (row?.setting === 1) return;
-    logger.warn(row, "innodb_flush_log_at_trx_commit is not 1: a crash of the database may lose acknowledged writes");
+    // With another setting an acknowledged write survives the death of our processes, but not of the database's.
+    if (row?.flushing !== 1) {
+      logger.warn(row, "innodb_flush_log_at_trx_commit is not 1: a crash of the database may lose acknowledged writes");
+    }
+    // The server cuts connections that send more: large requests would look as if it went away.
+    if (Number(row?.packetBytes) < PACKET_BYTES) {
+      logger.warn(row, "max_allowed_packet is less than 16 MiB: large requests will fail with UNAVAILABLE");
+    }
   }
 
   async function untilDone(work: () => Promise<void>, signal: AbortSignal): Promise<void> {

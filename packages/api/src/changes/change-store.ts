@@ -1,5 +1,6 @@
 import type { SqlConnection } from "../database/database.js";
 import { toDatetime } from "../database/instants.js";
+import { inStatements } from "../database/statement-size.js";
 import { type ChangeSegment, decodeSegment, type NewSegment, segmentAt } from "./change-event.js";
 
 /** Where the log stands. */
@@ -8,9 +9,6 @@ export interface LogPosition {
   /** Names this log: revisions of another mean nothing here. */
   readonly epoch: string;
 }
-
-/** In one statement: one far below the server's limit of a packet. */
-const STATEMENT_SEGMENTS = 16;
 
 /**
  * Gives out revisions and writes segments; the last thing a transaction does, since from here to its commit it holds
@@ -28,28 +26,21 @@ export async function appendSegments(
     [size],
   );
   let next = Number(outcome.insertId) - size + 1;
-  const written: ChangeSegment[] = [];
-  for (let from = 0; from < segments.length; from += STATEMENT_SEGMENTS) {
-    const chunk = segments.slice(from, from + STATEMENT_SEGMENTS);
-    const values: unknown[] = [];
-    for (const segment of chunk) {
-      const { firstRevision, revision } = writtenSegment(segment);
-      values.push(revision, firstRevision, segment.kind, toDatetime(nowMs), Buffer.from(segment.payload));
-    }
+  const placed = segments.map((segment) => {
+    const written = segmentAt(next, segment);
+    next = written.revision + 1;
+    return { ...segment, written };
+  });
+  for (const part of inStatements(placed, ({ payload }) => payload.byteLength)) {
     await connection.query(
       `INSERT INTO changes (revision, first_revision, kind, commit_time, payload)
-         VALUES ${chunk.map(() => "(?,?,?,?,?)").join(",")}`,
-      values,
+         VALUES ${part.map(() => "(?,?,?,?,?)").join(",")}`,
+      part.flatMap(({ kind, payload, written: { revision, firstRevision } }) => [
+        ...[revision, firstRevision, kind, toDatetime(nowMs), Buffer.from(payload)],
+      ]),
     );
   }
-  return written;
-
-  function writtenSegment(segment: NewSegment): ChangeSegment {
-    const placed = segmentAt(next, segment);
-    written.push(placed);
-    next = placed.revision + 1;
-    return placed;
-  }
+  return placed.map(({ written }) => written);
 }
 
 /** Segments that end after a revision, in order. Those of transactions that commit meanwhile may be lacking in between. */

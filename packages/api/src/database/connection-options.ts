@@ -1,5 +1,6 @@
 import type { ConnectionConfig } from "mariadb";
 import { instantTypeCast } from "./instants.js";
+import { PACKET_BYTES } from "./statement-size.js";
 
 const CONNECT_TIMEOUT_MS = 2_000;
 
@@ -13,6 +14,8 @@ export function connectionOptions(url: string) {
     password: decodeURIComponent(password),
     database: decodeURIComponent(pathname.slice(1)),
     timezone: "Z",
+    // Bulk statements are split by it; by default a quarter of the memory, which the server would not take.
+    maxAllowedPacket: PACKET_BYTES,
     connectTimeout: CONNECT_TIMEOUT_MS,
     typeCast: instantTypeCast,
     bigIntAsNumber: true,

@@ -9,6 +9,8 @@ const UNAVAILABLE_ERRNOS = new Set([
 ]);
 /** It took longer than `max_statement_time`. */
 const STATEMENT_TIMEOUT_ERRNOS = new Set([1969, 3024]);
+/** Said by the server, before it closes the connection, and by the driver, before it sends. */
+const TOO_LARGE_ERRNOS = new Set([1153, 45_046]);
 const UNAVAILABLE_NAMES = /^SequelizeConnection|^SequelizeHostNot|^TimeoutError$/;
 const CONNECTION_CODES =
   /^(ECONN|EPIPE|ETIMEDOUT|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ER_(CONNECTION|SOCKET|CMD_CONNECTION|CMD_NOT_EXECUTED|CLOSING|GET_CONNECTION|UNEXPECTED_PACKET|POOL))/;
@@ -35,9 +37,15 @@ export function isDuplicateKey(error: unknown): boolean {
   return errnoOf(error) === DUPLICATE_KEY_ERRNO;
 }
 
+/** A statement is larger than the server's `max_allowed_packet`. */
+export function isTooLarge(error: unknown): boolean {
+  return TOO_LARGE_ERRNOS.has(errnoOf(error));
+}
+
 /** The database is away, or goes: nothing is wrong with the request. */
 export function isUnavailable(error: unknown): boolean {
   if (error instanceof ServiceError) return error.reason === "DATABASE_UNAVAILABLE";
+  if (isTooLarge(error)) return false;
   const driverError = driverErrorOf(error);
   if (UNAVAILABLE_ERRNOS.has(errnoOf(error))) return true;
   if (UNAVAILABLE_NAMES.test(String(property(error, "name")))) return true;
@@ -52,6 +60,11 @@ export function toCallError(error: unknown): unknown {
   if (error instanceof ServiceError) return error;
   if (STATEMENT_TIMEOUT_ERRNOS.has(errnoOf(error))) {
     return new ServiceError("QUERY_TOO_SLOW", "the database took too long; ask for less", { cause: error });
+  }
+  if (isTooLarge(error)) {
+    return new ServiceError("REQUEST_TOO_LARGE", "the database takes no statement as large; send less at once", {
+      cause: error,
+    });
   }
   return isUnavailable(error) || isTransient(error) ? databaseUnavailable(error) : error;
 }

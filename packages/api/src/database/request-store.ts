@@ -1,5 +1,6 @@
 import type { SqlConnection } from "./database.js";
 import { toDatetime } from "./instants.js";
+import { inStatements } from "./statement-size.js";
 
 /** The first answer to a request that may be sent again. */
 export interface StoredAnswer {
@@ -26,13 +27,14 @@ export async function saveAnswers(
   answers: readonly StoredAnswer[],
   nowMs: number,
 ): Promise<void> {
-  if (answers.length === 0) return;
-  await connection.query(
-    `INSERT INTO requests (request_id, fingerprint, answer, create_time) VALUES ${answers.map(() => "(?,?,?,?)").join(",")}`,
-    answers.flatMap((answer) => [
-      ...[answer.requestId, Buffer.from(answer.fingerprint), Buffer.from(answer.answer), toDatetime(nowMs)],
-    ]),
-  );
+  for (const part of inStatements(answers, ({ answer }) => answer.byteLength)) {
+    await connection.query(
+      `INSERT INTO requests (request_id, fingerprint, answer, create_time) VALUES ${part.map(() => "(?,?,?,?)").join(",")}`,
+      part.flatMap(({ requestId, fingerprint, answer }) => [
+        ...[requestId, Buffer.from(fingerprint), Buffer.from(answer), toDatetime(nowMs)],
+      ]),
+    );
+  }
 }
 
 /** Forgets old answers, a small batch at a time. @returns how many it removed */

@@ -4,7 +4,7 @@ import type { Logger } from "@taskscheduler/runtime";
 import type { ChangeSegment } from "../changes/change-event.js";
 import type { Database } from "./database.js";
 import type { Clock } from "./database-clock.js";
-import { databaseUnavailable, isDuplicateKey, isTransient, toCallError } from "./database-error.js";
+import { databaseUnavailable, isDuplicateKey, isTooLarge, isTransient, toCallError } from "./database-error.js";
 import type { WriteCommand } from "./write-command.js";
 import { createWriteQueue, type WriteEntry } from "./write-queue.js";
 import { type AnyCommand, type CommandOutcome, runGroup } from "./write-transaction.js";
@@ -71,7 +71,8 @@ export function createWriteGroup({ database, clock, logger, onCommit, onGroup }:
       // Without a connection to be had, who waits behind would only wait as long again.
       if (error instanceof ServiceError) queue.rejectAll(error);
       const failure = toCallError(error);
-      if (failure instanceof ServiceError || group.length === 1) {
+      const isOfAll = failure instanceof ServiceError && !isTooLarge(error);
+      if (isOfAll || group.length === 1) {
         for (const entry of group) entry.reject(failure);
       } else {
         // What the database refuses of one must not fail the others.
