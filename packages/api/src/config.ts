@@ -26,7 +26,8 @@ const notSupportedYet = [
   "TLS_CLIENT_CA_FILE",
 ] as const;
 
-const databaseUrlForm = "must be mariadb://user:password@host:port/database";
+const databaseUrlForm =
+  "must be mariadb://user:password@host:port/database, with special characters in percent-encoding";
 const unaryCalls = [TaskService, SchedulerService].flatMap(({ methods }) =>
   methods.filter(({ methodKind }) => methodKind === "unary").map(({ localName }) => localName),
 );
@@ -117,7 +118,18 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): A
 function isDatabaseUrl(text: string): boolean {
   if (!URL.canParse(text)) return false;
   const url = new URL(text);
-  return url.protocol === "mariadb:" && url.hostname !== "" && /^\/[^/]+$/.test(url.pathname);
+  const isWhole = url.protocol === "mariadb:" && url.hostname !== "" && /^\/[^/]+$/.test(url.pathname);
+  return isWhole && [url.username, url.password, url.pathname].every(isDecodable);
+}
+
+/** A percent sign stands as %25 in a URL; a password is easily written without. */
+function isDecodable(text: string): boolean {
+  try {
+    decodeURIComponent(text);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 function isLoopback(host: string): boolean {
