@@ -5,6 +5,7 @@ import { createBackend } from "./backend.js";
 import { createChangeLog } from "./changes/change-log.js";
 import { purgeSegments } from "./changes/change-store.js";
 import type { ApiConfig } from "./config.js";
+import { createCensus } from "./database/census.js";
 import { createDatabase } from "./database/database.js";
 import { createDatabaseClock } from "./database/database-clock.js";
 import { purgeAnswers } from "./database/request-store.js";
@@ -89,12 +90,14 @@ export function createApp(config: ApiConfig, logger: Logger): App {
   const schedulerService = createSchedulerService({ database, log, fleet, clock, writes, rules, leaseMs, logger });
   const scheduler = withPolicies(SchedulerService, withFailpoints(schedulerService, failpoints), policies);
 
+  const census = createCensus(database, logger);
   collectFrom(registry, {
     changeLogRevision: log.head,
     clockOffsetMs: clock.offsetMs,
     writesWaiting: writes.waiting,
     schedulers: () => fleet.incarnations().length,
     connections: database.connections,
+    counts: () => census.latest(),
   });
 
   let isStopping = false;

@@ -1,5 +1,6 @@
 import { Counter, Gauge, Histogram, type Registry } from "@taskscheduler/runtime";
 import type { ChangeSegment } from "./changes/change-event.js";
+import type { Counts } from "./database/census.js";
 import { executionStateName } from "./executions/execution-mapper.js";
 
 /** What is read when the metrics are asked for. */
@@ -8,6 +9,7 @@ export interface MetricSources {
   readonly clockOffsetMs: () => number;
   readonly writesWaiting: () => number;
   readonly schedulers: () => number;
+  readonly counts: () => Counts | undefined;
   readonly connections: () => { readonly open: number; readonly waiting: number };
 }
 
@@ -64,6 +66,25 @@ export function collectFrom(registry: Registry, sources: MetricSources): void {
       },
     });
   };
+  const byState = (name: string, help: string, pick: (counts: Counts) => ReadonlyMap<string, number>): void => {
+    new Gauge({
+      name: `taskscheduler_api_${name}`,
+      help,
+      labelNames: ["state"],
+      registers: [registry],
+      collect() {
+        this.reset();
+        const counts = sources.counts();
+        if (counts !== undefined) for (const [state, count] of pick(counts)) this.set({ state }, count);
+      },
+    });
+  };
+  byState("tasks", "Tasks in the database, by state, counted every half minute at most.", ({ tasks }) => tasks);
+  byState(
+    "unfinished_executions",
+    "Executions in the database that have not ended, by state, counted every half minute at most.",
+    (counts) => counts.unfinishedExecutions,
+  );
   gauge("change_log_revision", "The newest revision that watchers may see.", sources.changeLogRevision);
   gauge("clock_offset_seconds", "The database's clock less this machine's.", () => sources.clockOffsetMs() / 1000);
   gauge("writes_waiting", "Rows of the requests that wait for a transaction.", sources.writesWaiting);

@@ -57,7 +57,10 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
   });
   const held: HeldClaims = new HeldClaims({
     settled,
-    onArmed: (claim) => alarms.runs.set(claim, claim.scheduledTimeMs),
+    onArmed: (claim) => {
+      claim.isAhead = timekeeper.nowMs() < claim.scheduledTimeMs;
+      alarms.runs.set(claim, claim.scheduledTimeMs);
+    },
     onGone: (claim) => {
       alarms.runs.delete(claim);
       claimer.resume();
@@ -99,12 +102,14 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
   return createLifecycle(rooms, logger);
 }
 
-function collectMetrics(registry: Registry, { timekeeper, alarms, held }: Rooms): void {
+function collectMetrics(registry: Registry, { timekeeper, alarms, held, feed }: Rooms): void {
   collectFrom(registry, {
     alarms: () => ({ claim: alarms.claims.size, run: alarms.runs.size }),
     held: () => held.size,
     reportsPending: () => held.endedSize,
     clockOffsetMs: () => timekeeper.offsetMs,
     leaseRemainingMs: () => timekeeper.leaseRemainingMs,
+    feedAgeMs: () => feed.ageMs,
+    feedRevision: () => feed.revision,
   });
 }

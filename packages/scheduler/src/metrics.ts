@@ -7,6 +7,8 @@ export interface MetricSources {
   readonly reportsPending: () => number;
   readonly clockOffsetMs: () => number;
   readonly leaseRemainingMs: () => number;
+  readonly feedAgeMs: () => number;
+  readonly feedRevision: () => number;
 }
 
 export interface SchedulerMetrics {
@@ -14,7 +16,8 @@ export interface SchedulerMetrics {
   readonly claims: Counter<"result">;
   /** `succeeded`, `failed`. */
   readonly runs: Counter<"state">;
-  readonly latenessSeconds: Histogram;
+  /** `ahead`: claimed before its time; `late`: only after it (created late, caught up, taken over, run by hand). */
+  readonly latenessSeconds: Histogram<"claimed">;
 }
 
 const latenessBuckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60, 600];
@@ -28,7 +31,8 @@ export function createSchedulerMetrics(registry: Registry): SchedulerMetrics {
     runs: counter("runs_total", "Executions that ended, by how.", ["state"]),
     latenessSeconds: new Histogram({
       name: "taskscheduler_scheduler_lateness_seconds",
-      help: "Start of an execution less its scheduled time.",
+      help: "Start of an execution less its scheduled time, by whether it was claimed ahead of that.",
+      labelNames: ["claimed"],
       buckets: latenessBuckets,
       registers,
     }),
@@ -58,6 +62,10 @@ export function collectFrom(registry: Registry, sources: MetricSources): void {
   });
   gauge("claims_held", "Claims from their grant to the acknowledged report.", sources.held);
   gauge("reports_pending", "Executions that ended and whose report is not acknowledged.", sources.reportsPending);
+  gauge("feed_age_seconds", "Time since the API last said that all that falls due soon has been told.", () => {
+    return sources.feedAgeMs() / 1000;
+  });
+  gauge("feed_revision", "The revision of the change log that the feed has come to.", sources.feedRevision);
   gauge("clock_offset_seconds", "The database's clock less this machine's.", () => sources.clockOffsetMs() / 1000);
   gauge("lease_remaining_seconds", "How long executions may still start unless the lease is renewed.", () => {
     return sources.leaseRemainingMs() / 1000;

@@ -31,6 +31,8 @@ export interface HeldClaim {
   /** When it was granted under this fence, counted in grants. */
   grantNumber: number;
   state: ClaimState;
+  /** It was granted before its time, so that nothing but this scheduler makes it late. */
+  isAhead: boolean;
   /** When it is `ended`. */
   outcome: Outcome | undefined;
   /** While it is `armed`. */

@@ -162,6 +162,7 @@ export class HeldClaims {
       incarnation,
       grantNumber,
       state: "armed",
+      isAhead: false,
       outcome: undefined,
       alarm: undefined,
     };

@@ -34,6 +34,8 @@ export class Subscription {
   readonly #options: SubscriptionOptions;
   readonly #backoff = createBackoff({ initialMs: 50, maxMs: 1_000 });
   #isLive = false;
+  #windowAtMs = performance.now();
+  #revision = 0;
 
   constructor(options: SubscriptionOptions) {
     this.#options = options;
@@ -41,6 +43,16 @@ export class Subscription {
 
   get isLive(): boolean {
     return this.#isLive;
+  }
+
+  /** Since the last window; since the beginning, where there was none yet. */
+  get ageMs(): number {
+    return performance.now() - this.#windowAtMs;
+  }
+
+  /** Of the last window. */
+  get revision(): number {
+    return this.#revision;
   }
 
   /** Until the signal is aborted. */
@@ -89,8 +101,10 @@ export class Subscription {
     }
   }
 
-  #windowArrived({ boundMs, shards }: FeedWindow): void {
+  #windowArrived({ boundMs, shards, revision }: FeedWindow): void {
     const { armed, logger, onChange } = this.#options;
+    this.#windowAtMs = performance.now();
+    this.#revision = Number(revision);
     armed.confirmBefore(Number(boundMs));
     if (this.#isLive) return;
     this.#isLive = true;

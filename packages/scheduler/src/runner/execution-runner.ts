@@ -31,5 +31,6 @@ async function execute(claim: HeldClaim, options: ExecutionRunnerOptions): Promi
   held.end(claim, outcome);
   reporter.report(claim);
   metrics.runs.inc({ state: outcome.succeeded ? "succeeded" : "failed" });
-  metrics.latenessSeconds.observe((outcome.startTimeMs - claim.scheduledTimeMs) / 1000);
+  const latenessMs = outcome.startTimeMs - claim.scheduledTimeMs;
+  metrics.latenessSeconds.observe({ claimed: claim.isAhead ? "ahead" : "late" }, latenessMs / 1000);
 }
