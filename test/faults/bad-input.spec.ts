@@ -176,6 +176,9 @@ const malformed: [string, string, string, RegExp, string][] = [
     "tasks[1].name",
   ],
 ];
+const took: number[] = [];
+/** Of all that is malformed. The slowest says more of the machine than of the API: each has `WITHIN_MS`. */
+const TYPICAL_MS = 100;
 /** As Connect sends it by POST, plain and compressed, and gRPC-Web and streams do, in envelopes. */
 const jsonForms: [string, (body: string | Buffer) => [Record<string, string>, Buffer]][] = [
   ["Connect", (body) => [{ "content-type": "application/json" }, Buffer.from(body as string)]],
@@ -190,6 +193,7 @@ const jsonForms: [string, (body: string | Buffer) => [Record<string, string>, Bu
 describe.each(jsonForms)("JSON over %s", (form, write) => {
   const call = async (method: string, body: string | Buffer): Promise<Omit<Fault, "domain" | "descriptions">> => {
     const [headers, bytes] = write(body);
+    const startMs = performance.now();
     const service = method.includes("Execution") ? "ExecutionService" : "TaskService";
     const response = await fetch(`${fixture.api.httpUrl}/taskscheduler.v1.${service}/${method}`, {
       method: "POST",
@@ -197,7 +201,9 @@ describe.each(jsonForms)("JSON over %s", (form, write) => {
       body: new Uint8Array(bytes),
       signal: AbortSignal.timeout(WITHIN_MS),
     });
-    return form.startsWith("gRPC-Web") ? trailerFault(await response.text()) : jsonFault(await response.json());
+    const text = await response.text();
+    took.push(performance.now() - startMs);
+    return form.startsWith("gRPC-Web") ? trailerFault(text) : jsonFault(JSON.parse(text));
   };
 
   it.each(malformed)("%s is refused in words, by its field", async (_, method, body, words, field) => {
@@ -601,6 +607,11 @@ it.each(["{", "", "null", "[]", '"x"', '{"k":1}', '{"k":null}', "\u{1f4a5}"])(
     await fixture.query("DELETE FROM tasks");
   },
 );
+
+it("what is malformed is refused soon", () => {
+  const median = [...took].sort((a, b) => a - b)[Math.floor(took.length / 2)];
+  expect(median).toBeLessThan(TYPICAL_MS);
+});
 
 it("none of all this was a defect", () => {
   expect(fixture.api.output()).not.toMatch(/internal error|"level":"(error|fatal)"/);
