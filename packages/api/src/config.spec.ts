@@ -72,7 +72,7 @@ describe("readConfig", () => {
     expect(faultsOf({})).toEqual(["DATABASE_URL: this or DATABASE_URL_FILE is required"]);
   });
 
-  it.each(["99", "3600001", "1e4", ""])("refuses %s for a lease", (LEASE_MS) => {
+  it.each(["99", "3600001", "1e4"])("refuses %s for a lease", (LEASE_MS) => {
     expect(faultsOf({ DATABASE_URL, LEASE_MS })).toEqual(["LEASE_MS: must be a whole number from 100 to 3600000"]);
   });
 
