@@ -8,9 +8,7 @@ import type { ApiConfig } from "./config.js";
 import { createCensus } from "./database/census.js";
 import { createDatabase } from "./database/database.js";
 import { createDatabaseClock } from "./database/database-clock.js";
-import { purgeAnswers } from "./database/request-store.js";
 import { createRetention } from "./database/retention.js";
-import { createWriteGroup } from "./database/write-group.js";
 import { createExecutionQueries } from "./executions/execution-query-store.js";
 import { createExecutionService } from "./executions/execution-service.js";
 import { purgeExecutions } from "./executions/execution-store.js";
@@ -28,6 +26,8 @@ import { createTaskQueries } from "./tasks/task-query-store.js";
 import { createTaskService } from "./tasks/task-service.js";
 import { createGrpcServer } from "./transport/grpc-server.js";
 import { createHttpServer } from "./transport/http-server.js";
+import { purgeAnswers } from "./writes/request-store.js";
+import { createWriteGroup } from "./writes/write-group.js";
 
 const DAY_MS = 24 * 60 * 60 * 1000;
 const CATCH_UP_WINDOW_MS = DAY_MS;

@@ -5,9 +5,9 @@ import { type DatabaseClock, keepMeasuring } from "./database/database-clock.js"
 import { isUnavailable } from "./database/database-error.js";
 import { hasPending, migrate } from "./database/migrations.js";
 import { PACKET_BYTES } from "./database/statement-size.js";
-import type { WriteGroup } from "./database/write-group.js";
 import type { Fleet } from "./fleet/fleet.js";
 import { migrationsFolder } from "./migrations-folder.js";
+import type { WriteGroup } from "./writes/write-group.js";
 
 const RETRY_MS = 250;
 const CLOCK_INTERVAL_MS = 1_000;

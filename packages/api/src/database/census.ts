@@ -1,3 +1,4 @@
+import { TASK_STATES, UNFINISHED_STATES } from "@taskscheduler/domain";
 import type { Logger } from "@taskscheduler/runtime";
 import type { Database } from "./database.js";
 
@@ -11,9 +12,6 @@ export interface Counts {
 const REFRESH_MS = 30_000;
 /** The database ends a count that takes longer; no numbers are then better than old ones. */
 const LIMIT_SECONDS = 2;
-
-const TASK_STATES = ["ACTIVE", "PAUSED", "COMPLETED"];
-const UNFINISHED_STATES = ["PENDING", "CLAIMED", "RUNNING", "RETRYING"];
 
 /**
  * Counts tasks and unfinished executions by state, behind whoever asks: the numbers are at most half a minute older than

@@ -1,9 +1,9 @@
 import { create } from "@bufbuild/protobuf";
 import { ClaimExecutionsRequestSchema, type ClaimExecutionsResponse } from "@taskscheduler/proto";
-import type { WriteView } from "../database/write-command.js";
-import { WriteStage } from "../database/write-stage.js";
-import { DAY_MS, executionRow, NOW_MS, taskRow, viewOf } from "../database/write-view.fixture.js";
 import type { ExecutionRow } from "../executions/execution-row.js";
+import type { WriteView } from "../writes/write-command.js";
+import { WriteStage } from "../writes/write-stage.js";
+import { DAY_MS, executionRow, NOW_MS, taskRow, viewOf } from "../writes/write-view.fixture.js";
 import { claimCommand } from "./claim-command.js";
 
 const RULES = { missedAfterMs: 5_000, catchUpWindowMs: DAY_MS };

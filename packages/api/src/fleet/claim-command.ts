@@ -9,10 +9,10 @@ import {
   type Grant,
   GrantSchema,
 } from "@taskscheduler/proto";
-import type { Stage, WriteCommand, WriteView } from "../database/write-command.js";
 import { type ExecutionKey, type ExecutionRow, newExecution } from "../executions/execution-row.js";
 import { isReopenable, isSettled } from "../tasks/task-decisions.js";
 import { scheduleOf, type TaskRow } from "../tasks/task-row.js";
+import type { Stage, WriteCommand, WriteView } from "../writes/write-command.js";
 
 /** What is claimed further ahead than this is refused: schedulers claim about a second ahead. */
 const CLAIM_AHEAD_MS = 10_000;

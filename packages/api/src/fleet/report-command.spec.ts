@@ -1,8 +1,8 @@
 import { create } from "@bufbuild/protobuf";
 import { ExecutionState, ReportExecutionsRequestSchema } from "@taskscheduler/proto";
-import type { WriteView } from "../database/write-command.js";
-import { WriteStage } from "../database/write-stage.js";
-import { DAY_MS, executionRow, NOW_MS, taskRow, viewOf } from "../database/write-view.fixture.js";
+import type { WriteView } from "../writes/write-command.js";
+import { WriteStage } from "../writes/write-stage.js";
+import { DAY_MS, executionRow, NOW_MS, taskRow, viewOf } from "../writes/write-view.fixture.js";
 import { reportCommand } from "./report-command.js";
 
 function report(view: WriteView, fence = 1) {

@@ -6,11 +6,11 @@ import {
   type ReportExecutionsResponse,
   ReportExecutionsResponseSchema,
 } from "@taskscheduler/proto";
-import type { Stage, WriteCommand, WriteView } from "../database/write-command.js";
 import { executionStateName } from "../executions/execution-mapper.js";
 import type { ExecutionKey, ExecutionRow } from "../executions/execution-row.js";
 import { cursorAfter, isReopenable } from "../tasks/task-decisions.js";
 import type { TaskRow } from "../tasks/task-row.js";
+import type { Stage, WriteCommand, WriteView } from "../writes/write-command.js";
 
 /** Records how executions ended. The fence decides, not who reports: what ran has run, also under an ended lease. */
 export function reportCommand(request: ReportExecutionsRequest): WriteCommand<ReportExecutionsResponse> {

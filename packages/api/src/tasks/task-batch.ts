@@ -9,8 +9,8 @@ import {
   type Status,
   type Task,
 } from "@taskscheduler/proto";
-import { commandBase, idempotentRequest } from "../database/idempotency.js";
-import type { AssignedIds, WriteCommand } from "../database/write-command.js";
+import { commandBase, idempotentRequest } from "../writes/idempotency.js";
+import type { AssignedIds, WriteCommand } from "../writes/write-command.js";
 import { decideCreate } from "./task-decisions.js";
 import { readTaskInput, type TaskInput } from "./task-input.js";
 import { taskToProto } from "./task-mapper.js";

@@ -27,10 +27,10 @@ import {
   type UpdateTaskResponse,
   UpdateTaskResponseSchema,
 } from "@taskscheduler/proto";
-import { type CommandBase, commandBase, idempotentRequest } from "../database/idempotency.js";
-import type { IdempotentRequest, WriteCommand, WriteView } from "../database/write-command.js";
 import { executionToProto } from "../executions/execution-mapper.js";
 import type { ExecutionKey } from "../executions/execution-row.js";
+import { type CommandBase, commandBase, idempotentRequest } from "../writes/idempotency.js";
+import type { IdempotentRequest, WriteCommand, WriteView } from "../writes/write-command.js";
 import {
   cursorKey,
   decideCreate,

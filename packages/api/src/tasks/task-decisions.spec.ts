@@ -1,5 +1,5 @@
-import { WriteStage } from "../database/write-stage.js";
-import { DAY_MS, executionRow, NOW_MS, taskRow, viewOf } from "../database/write-view.fixture.js";
+import { WriteStage } from "../writes/write-stage.js";
+import { DAY_MS, executionRow, NOW_MS, taskRow, viewOf } from "../writes/write-view.fixture.js";
 import { decideDelete, decidePause, decideResume, decideRun, decideUpdate } from "./task-decisions.js";
 
 const AHEAD_MS = NOW_MS + 800;

@@ -8,8 +8,8 @@ import {
   ServiceError,
   type TaskState,
 } from "@taskscheduler/domain";
-import type { Stage, WriteView } from "../database/write-command.js";
 import { type ExecutionKey, type ExecutionRow, newExecution } from "../executions/execution-row.js";
+import type { Stage, WriteView } from "../writes/write-command.js";
 import type { TaskInput } from "./task-input.js";
 import { etagOf } from "./task-mapper.js";
 import { scheduleOf, type TaskRow } from "./task-row.js";

@@ -10,9 +10,9 @@ import {
   TaskSchema,
   TaskState,
 } from "@taskscheduler/proto";
-import type { StagedTaskChange } from "../database/write-stage.js";
 import { executionToProto, timestampField } from "../executions/execution-mapper.js";
 import type { ExecutionRow } from "../executions/execution-row.js";
+import type { StagedTaskChange } from "../writes/write-stage.js";
 import type { TaskRow } from "./task-row.js";
 
 export function taskToProto(row: TaskRow, lastExecution?: ExecutionRow): Task {

@@ -3,7 +3,7 @@ import type { Status, Task, TaskService } from "@taskscheduler/proto";
 import type { ChangeLog } from "../changes/change-log.js";
 import type { Database } from "../database/database.js";
 import type { Clock } from "../database/database-clock.js";
-import type { WriteGroup } from "../database/write-group.js";
+import type { WriteGroup } from "../writes/write-group.js";
 import { batchCreateCommand } from "./task-batch.js";
 import {
   createTaskCommand,

@@ -2,9 +2,15 @@ import { setTimeout as wait } from "node:timers/promises";
 import { ServiceError } from "@taskscheduler/domain";
 import type { Logger } from "@taskscheduler/runtime";
 import type { ChangeSegment } from "../changes/change-event.js";
-import type { Database } from "./database.js";
-import type { Clock } from "./database-clock.js";
-import { databaseUnavailable, isDuplicateKey, isTooLarge, isTransient, toCallError } from "./database-error.js";
+import type { Database } from "../database/database.js";
+import type { Clock } from "../database/database-clock.js";
+import {
+  databaseUnavailable,
+  isDuplicateKey,
+  isTooLarge,
+  isTransient,
+  toCallError,
+} from "../database/database-error.js";
 import type { WriteCommand } from "./write-command.js";
 import { createWriteQueue, type WriteEntry } from "./write-queue.js";
 import { type AnyCommand, type CommandOutcome, runGroup } from "./write-transaction.js";

@@ -1,6 +1,6 @@
-import type { SqlConnection } from "./database.js";
-import { toDatetime } from "./instants.js";
-import { inStatements } from "./statement-size.js";
+import type { SqlConnection } from "../database/database.js";
+import { toDatetime } from "../database/instants.js";
+import { inStatements } from "../database/statement-size.js";
 
 /** The first answer to a request that may be sent again. */
 export interface StoredAnswer {
