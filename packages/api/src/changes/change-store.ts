@@ -56,11 +56,34 @@ export async function readSegments(
   return rows.map((row) => decodeSegment(Number(row.first), row.kind, row.payload));
 }
 
+/** The segments that follow each other without a gap from a revision on. */
+export function contiguous(segments: readonly ChangeSegment[], afterRevision: number): ChangeSegment[] {
+  const run: ChangeSegment[] = [];
+  let revision = afterRevision;
+  for (const segment of segments) {
+    if (segment.firstRevision > revision + 1) break;
+    run.push(segment);
+    revision = segment.revision;
+  }
+  return run;
+}
+
 export async function readPosition(connection: SqlConnection): Promise<LogPosition> {
   const rows: LogPosition[] = await connection.query("SELECT revision, epoch FROM change_counter WHERE id = 1");
   const position = rows[0];
   if (position === undefined) throw new Error("the change counter is missing");
   return { revision: Number(position.revision), epoch: position.epoch };
+}
+
+/**
+ * Gives the log another name, after the database was set back to a state before a position: tokens of what was taken back
+ * must mean nothing to what is written from now on. Does nothing where another process has done it.
+ */
+export async function renewEpoch(connection: SqlConnection, lost: LogPosition): Promise<void> {
+  await connection.query(
+    "UPDATE change_counter SET epoch = LEFT(MD5(RAND()), 16) WHERE id = 1 AND epoch = ? AND revision < ?",
+    [lost.epoch, lost.revision],
+  );
 }
 
 /**

@@ -1,6 +1,6 @@
 import type { Database, SqlConnection } from "../database/database.js";
 import type { ChangeEvent } from "./change-event.js";
-import type { ChangeLog } from "./change-log.js";
+import type { ChangeLog, LogReader } from "./change-log.js";
 import { readAtRevision } from "./change-store.js";
 import { formatResumeToken, readResumeToken } from "./resume-token.js";
 
@@ -44,15 +44,17 @@ export interface WatchItem<E> {
  */
 export async function* watch<R, E>(
   database: Database,
-  log: ChangeLog,
+  changeLog: ChangeLog,
   source: WatchSource<R, E>,
   token: string,
   signal: AbortSignal,
 ): AsyncGenerator<WatchItem<E>> {
-  let revision = await readResumeToken(log, token, signal);
+  // What cannot be read yet has not expired: without the log the caller is told to try again, and keeps its place.
+  const log = changeLog.open();
+  let revision = await readResumeToken(log, token, changeLog.isLive, signal);
   if (revision === undefined) {
     revision = yield* snapshot(database, log, source, signal);
-    yield { event: source.snapshotComplete, revision, resumeToken: formatResumeToken(log.epoch(), revision) };
+    yield { event: source.snapshotComplete, revision, resumeToken: formatResumeToken(log.epoch, revision) };
   }
   let told = performance.now();
   while (!signal.aborted) {
@@ -61,11 +63,11 @@ export async function* watch<R, E>(
       revision = change.revision;
       const event = source.changeEvent(change);
       if (event === undefined) continue;
-      yield { event, revision, resumeToken: formatResumeToken(log.epoch(), revision) };
+      yield { event, revision, resumeToken: formatResumeToken(log.epoch, revision) };
       told = performance.now();
     }
     if (performance.now() - told >= BOOKMARK_MS) {
-      yield { event: source.bookmark, revision, resumeToken: formatResumeToken(log.epoch(), revision) };
+      yield { event: source.bookmark, revision, resumeToken: formatResumeToken(log.epoch, revision) };
       told = performance.now();
     }
     if (events.length === 0) await log.beyond(revision, BOOKMARK_MS - (performance.now() - told), signal);
@@ -74,7 +76,7 @@ export async function* watch<R, E>(
 
 async function* snapshot<R, E>(
   database: Database,
-  log: ChangeLog,
+  log: LogReader,
   source: WatchSource<R, E>,
   signal: AbortSignal,
 ): AsyncGenerator<WatchItem<E>, number> {
@@ -109,7 +111,7 @@ async function readPage<R, E>(connection: SqlConnection, source: WatchSource<R, 
 }
 
 async function* replay<R, E>(
-  log: ChangeLog,
+  log: LogReader,
   source: WatchSource<R, E>,
   afterRevision: number,
   untilRevision: number,

@@ -10,7 +10,7 @@ import {
   TaskState,
 } from "@taskscheduler/proto";
 import type { ChangeEvent, ExecutionChangeEvent, TaskChangeEvent } from "../changes/change-event.js";
-import type { ChangeLog } from "../changes/change-log.js";
+import type { ChangeLog, LogReader } from "../changes/change-log.js";
 import { readAtRevision } from "../changes/change-store.js";
 import type { Database } from "../database/database.js";
 import type { Clock } from "../database/database-clock.js";
@@ -44,6 +44,7 @@ export class FeedCursor {
   /** All changes up to here have been told. */
   revision = 0;
   readonly #parts: FeedParts;
+  readonly #log: LogReader;
   readonly #incarnation: number;
   readonly #shards: readonly number[];
   #bound: DueBound = SWEEP_START;
@@ -56,6 +57,7 @@ export class FeedCursor {
 
   constructor(parts: FeedParts, incarnation: number, shards: readonly number[]) {
     this.#parts = parts;
+    this.#log = parts.log.open();
     this.#incarnation = incarnation;
     this.#shards = shards;
     this.#shardSet = new Set(shards);
@@ -75,13 +77,18 @@ export class FeedCursor {
     });
   }
 
+  /** Resolves when there is something to follow, or after the time. */
+  news(timeoutMs: number, signal: AbortSignal): Promise<void> {
+    return this.#log.beyond(this.revision, timeoutMs, signal);
+  }
+
   fleetChanged(): boolean {
     return this.#fleetSeen !== this.#parts.fleet.incarnations().join();
   }
 
   /** Moves the horizon on by a page. @returns whether there may be more to read at once */
   async *advance(signal: AbortSignal): AsyncGenerator<SubscribeResponse, boolean> {
-    const { database, log, clock } = this.#parts;
+    const { database, clock } = this.#parts;
     const target = clock.nowMs() + HORIZON_MS;
     if (this.#bound.timeMs > target - ADVANCE_MS || this.#outstanding.size >= MAX_OUTSTANDING) return false;
     const { revision, result } = await database.guarded(() =>
@@ -89,7 +96,7 @@ export class FeedCursor {
         readAtRevision(connection, () => pageDueTasks(connection, this.#shardSet, this.#bound, target, PAGE)),
       ),
     );
-    await log.reached(revision, signal);
+    await this.#log.reached(revision, signal);
     if (this.#started) while (this.revision < revision) yield* this.follow(revision);
     this.revision = revision;
     this.#started = true;
@@ -102,7 +109,7 @@ export class FeedCursor {
   /** Tells what has changed since, up to a revision. @returns whether anything had */
   async *follow(untilRevision = Number.POSITIVE_INFINITY): AsyncGenerator<SubscribeResponse, boolean> {
     if (!this.#started) return false;
-    const events = (await this.#parts.log.read(this.revision)).filter((event) => event.revision <= untilRevision);
+    const events = (await this.#log.read(this.revision)).filter((event) => event.revision <= untilRevision);
     const verdicts = new FeedVerdicts();
     for (const event of events) {
       this.#judge(event, verdicts);

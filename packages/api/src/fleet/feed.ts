@@ -34,6 +34,6 @@ export async function* feed(
       sweepAtMs = performance.now() + SWEEP_MS;
     }
     const moved = yield* cursor.follow();
-    if (!advanced && !moved) await parts.log.beyond(cursor.revision, LOOK_MS, signal);
+    if (!advanced && !moved) await cursor.news(LOOK_MS, signal);
   }
 }

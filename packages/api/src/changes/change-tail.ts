@@ -1,0 +1,175 @@
+import { type Logger, type Part, sleep } from "@taskscheduler/runtime";
+import type { Database, SqlConnection } from "../database/database.js";
+import type { ChangeSegment } from "./change-event.js";
+import { contiguous, flushVisible, type LogPosition, readPosition, readSegments, renewEpoch } from "./change-store.js";
+
+/** How often other processes' commits are looked for. Our own are known at once. */
+const POLL_MS = 20;
+const READ_SEGMENTS = 64;
+/** Our own commits that wait for others'; beyond this they are read from the table as well. */
+const OFFERED_SEGMENTS = 256;
+const RETRY_MS = 200;
+/** How often it is made sure that the log is still the one that was read, and that nothing was purged before it was. */
+const LOOK_MS = 1_000;
+const LIVE_MS = 2_000;
+
+/**
+ * Follows the log's table, once for all readers of this process, and hands on the contiguous run of what is committed and
+ * flushed.
+ *
+ * Only what is flushed is told: InnoDB shows a commit before it is on disk, and a revision that a crash takes back is
+ * given to another write. A commit of ours that was acknowledged vouches for all revisions up to its own, as revisions
+ * are in the order of commits and so of the redo log; others' are pushed to the disk where they are not there yet.
+ */
+export interface ChangeTail extends Part {
+  /** How far it has come; undefined before the table was read first. */
+  position(): LogPosition | undefined;
+  /** Whether the table could be read within the last seconds. */
+  isLive(): boolean;
+  /** The segments of a transaction of this process whose commit was acknowledged. */
+  offer(segments: readonly ChangeSegment[]): void;
+}
+
+export interface ChangeTailOptions {
+  readonly database: Database;
+  readonly logger: Logger;
+  /** The position has moved on over these segments. */
+  readonly onAdvanced: (segments: readonly ChangeSegment[]) => void;
+  /** What came before the new position is not known, or is of another log. */
+  readonly onLeapt: () => void;
+}
+
+export function createChangeTail({ database, logger, onAdvanced, onLeapt }: ChangeTailOptions): ChangeTail {
+  let position: LogPosition | undefined;
+  /** Our own acknowledged commits reach up to here. */
+  let vouched = 0;
+  let offered: ChangeSegment[] = [];
+  let wake = () => {};
+  let isOutageTold = false;
+  let lastReadMs = Number.NEGATIVE_INFINITY;
+  let lookMs = Number.NEGATIVE_INFINITY;
+  /** Where we stood when there was more at the last look. */
+  let stuckAt: number | undefined;
+  let following: Promise<void> | undefined;
+  const stopping = new AbortController();
+
+  const head = () => position?.revision ?? 0;
+
+  function advance(segments: readonly ChangeSegment[]): void {
+    if (position === undefined) return;
+    const from = position.revision;
+    const run = contiguous(
+      segments.filter((segment) => segment.revision > from),
+      from,
+    );
+    const last = run.at(-1);
+    if (last === undefined) return;
+    position = { ...position, revision: last.revision };
+    onAdvanced(run);
+  }
+
+  /** What was offered joins as soon as nothing is lacking before it; others' commits in between are read first. */
+  function advanceByOffered(): void {
+    offered.sort((a, b) => a.firstRevision - b.firstRevision);
+    advance(offered);
+    offered = offered.filter((segment) => segment.revision > head());
+  }
+
+  async function readTable(connection: SqlConnection): Promise<boolean> {
+    const segments = await readSegments(connection, head(), READ_SEGMENTS);
+    lastReadMs = performance.now();
+    isOutageTold = false;
+    const last = contiguous(segments, head()).at(-1);
+    if (last !== undefined) {
+      if (last.revision > vouched) await flushVisible(connection);
+      advance(segments);
+      advanceByOffered();
+    }
+    if (performance.now() - lookMs >= LOOK_MS) await look(connection);
+    return last !== undefined && segments.length === READ_SEGMENTS;
+  }
+
+  /** Whether the log is still the one that we have read, and whether what comes next in it is still there. */
+  async function look(connection: SqlConnection): Promise<void> {
+    const known = position;
+    const found = await readPosition(connection);
+    lookMs = performance.now();
+    if (known === undefined) return;
+    if (found.epoch !== known.epoch || found.revision < known.revision) {
+      // Restored from a backup: what we know after its state is taken back, and its revisions will be given out again.
+      if (found.epoch === known.epoch) await renewEpoch(connection, known);
+      logger.error({ known, found }, "the database holds another change log, or an earlier state of it; watches end");
+      await leap(connection);
+      return;
+    }
+    // Cut off for longer than changes are kept, we stand before a gap that no commit will fill.
+    const isBehind = found.revision > head();
+    const isStuck = isBehind && stuckAt === head();
+    stuckAt = isBehind ? head() : undefined;
+    if (!isStuck) return;
+    logger.warn({ revision: head() }, "changes were purged before this process could read them; its watches end");
+    await leap(connection);
+  }
+
+  async function leap(connection: SqlConnection): Promise<void> {
+    const found = await readPosition(connection);
+    await flushVisible(connection);
+    position = found;
+    vouched = 0;
+    offered = [];
+    onLeapt();
+  }
+
+  async function followOn(connection: SqlConnection): Promise<void> {
+    if (position === undefined) await leap(connection);
+    while (!stopping.signal.aborted) {
+      while (await readTable(connection));
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(resolve, POLL_MS);
+        wake = () => {
+          clearTimeout(timer);
+          resolve();
+        };
+      });
+    }
+  }
+
+  async function follow(): Promise<void> {
+    while (!stopping.signal.aborted) {
+      try {
+        await database.withConnection(followOn);
+      } catch (error) {
+        if (!isOutageTold && !stopping.signal.aborted)
+          logger.warn({ err: error }, "the change log cannot be read; trying again");
+        isOutageTold = true;
+        // What is found after an outage may be another log.
+        lookMs = Number.NEGATIVE_INFINITY;
+        await sleep(RETRY_MS, stopping.signal).catch(() => undefined);
+      }
+    }
+  }
+
+  return {
+    name: "change tail",
+    position: () => position,
+    isLive: () => performance.now() - lastReadMs < LIVE_MS,
+    offer(segments) {
+      for (const segment of segments) vouched = Math.max(vouched, segment.revision);
+      if (position === undefined) return;
+      offered.push(...segments);
+      advanceByOffered();
+      // What is lacking is in the table: another process's commit, or a group of ours whose acknowledgement is on its way.
+      if (offered.length > 0) wake();
+      if (offered.length > OFFERED_SEGMENTS) offered = [];
+    },
+    async start(signal) {
+      following = follow();
+      while (position === undefined) await sleep(POLL_MS, signal);
+    },
+    async stop() {
+      stopping.abort();
+      wake();
+      await following;
+    },
+  };
+}
