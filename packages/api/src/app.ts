@@ -1,6 +1,5 @@
-import { fieldErrors } from "@taskscheduler/domain";
-import { ExecutionService, SchedulerService, type Task, TaskSchema, TaskService } from "@taskscheduler/proto";
-import { createMetrics, type Logger, type Part, withFailpoints } from "@taskscheduler/runtime";
+import { ExecutionService, SchedulerService, TaskService } from "@taskscheduler/proto";
+import { createMetrics, type Logger, type Part } from "@taskscheduler/runtime";
 import { createBackend } from "./backend.js";
 import { createChangeLog } from "./changes/change-log.js";
 import { purgeSegments } from "./changes/change-store.js";
@@ -9,32 +8,20 @@ import { createCensus } from "./database/census.js";
 import { createDatabase } from "./database/database.js";
 import { createDatabaseClock } from "./database/database-clock.js";
 import { createRetention } from "./database/retention.js";
-import { createExecutionQueries } from "./executions/execution-query-store.js";
-import { createExecutionService } from "./executions/execution-service.js";
 import { purgeExecutions } from "./executions/execution-store.js";
 import { createFleet } from "./fleet/fleet.js";
 import { purgeRegistrations } from "./fleet/fleet-store.js";
-import { createSchedulerService } from "./fleet/scheduler-service.js";
 import { collectFrom, createApiMetrics } from "./metrics.js";
-import { callErrorOf } from "./policies/call-errors.js";
-import { createCallMetrics } from "./policies/call-metrics.js";
-import { withPolicies } from "./policies/policies.js";
-import { createRequestValidator, type RequestValidator } from "./policies/request-validator.js";
-import { rpcStatusOf } from "./policies/rpc-status.js";
+import { createServices } from "./services.js";
 import { taskToProto } from "./tasks/task-mapper.js";
 import { createTaskQueries } from "./tasks/task-query-store.js";
-import { createTaskService } from "./tasks/task-service.js";
 import { createGrpcServer } from "./transport/grpc-server.js";
 import { createHttpServer } from "./transport/http-server.js";
 import { purgeAnswers } from "./writes/request-store.js";
 import { createWriteGroup } from "./writes/write-group.js";
 
 const DAY_MS = 24 * 60 * 60 * 1000;
-const CATCH_UP_WINDOW_MS = DAY_MS;
 const REQUEST_RETENTION_MS = DAY_MS;
-/** What is later than this is missed, unless the lease is longer. */
-const MIN_MISSED_AFTER_MS = 5_000;
-
 export interface App {
   /** In the order of starting. */
   readonly parts: readonly Part[];
@@ -46,8 +33,6 @@ export interface App {
 export function createApp(config: ApiConfig, logger: Logger): App {
   const { registry } = createMetrics();
   const metrics = createApiMetrics(registry);
-  const validator = createRequestValidator();
-  const policies = { logger, metrics: createCallMetrics(registry), validator };
 
   const database = createDatabase({ url: config.databaseUrl });
   const clock = createDatabaseClock(database);
@@ -64,31 +49,14 @@ export function createApp(config: ApiConfig, logger: Logger): App {
   const retention = createRetention(database, clock, retentionRules(config), logger);
   const { databaseUrl, migrateOnStart, leaseMs, failpoints } = config;
   const backend = createBackend({
-    database,
-    clock,
-    log,
-    fleet,
-    writes,
-    retention,
-    databaseUrl,
-    migrateOnStart,
-    logger,
+    ...{ database, clock, log, fleet, writes, retention, logger },
+    ...{ databaseUrl, migrateOnStart },
   });
-
   const taskQueries = createTaskQueries(database, logger);
-  const taskService = createTaskService({
-    ...{ database, writes, queries: taskQueries, log, clock },
-    ...batchJudges(validator, logger),
+  const { tasks, executions, scheduler } = createServices({
+    ...{ database, clock, log, fleet, writes, taskQueries, registry, logger },
+    ...{ leaseMs, failpoints },
   });
-  const tasks = withPolicies(TaskService, withFailpoints(taskService, failpoints), policies);
-  const executions = withPolicies(
-    ExecutionService,
-    createExecutionService({ database, queries: createExecutionQueries(database), log }),
-    policies,
-  );
-  const rules = { missedAfterMs: Math.max(leaseMs, MIN_MISSED_AFTER_MS), catchUpWindowMs: CATCH_UP_WINDOW_MS };
-  const schedulerService = createSchedulerService({ database, log, fleet, clock, writes, rules, leaseMs, logger });
-  const scheduler = withPolicies(SchedulerService, withFailpoints(schedulerService, failpoints), policies);
 
   const census = createCensus(database, logger);
   collectFrom(registry, {
@@ -156,17 +124,4 @@ function retentionRules(config: ApiConfig) {
     { name: "requests", retentionMs: REQUEST_RETENTION_MS, purge: purgeAnswers },
     { name: "registrations", retentionMs: DAY_MS, purge: purgeRegistrations },
   ];
-}
-
-/** A batch's tasks are judged one by one, by the same rules and with the same errors as calls. */
-function batchJudges(validator: RequestValidator, logger: Logger) {
-  const call = { signal: new AbortController().signal, requestHeader: new Headers() };
-  return {
-    validateTask(task: Task, path: string) {
-      const violations = validator.violations(TaskSchema, task);
-      const error = fieldErrors(violations.map((violation) => ({ ...violation, field: `${path}.${violation.field}` })));
-      if (error !== undefined) throw error;
-    },
-    statusOf: (error: unknown) => rpcStatusOf(callErrorOf(error, call, logger)),
-  };
 }

@@ -1,0 +1,65 @@
+import { fieldErrors } from "@taskscheduler/domain";
+import { ExecutionService, SchedulerService, type Task, TaskSchema, TaskService } from "@taskscheduler/proto";
+import { type Failpoint, type Logger, type Registry, withFailpoints } from "@taskscheduler/runtime";
+import type { ChangeLog } from "./changes/change-log.js";
+import type { Database } from "./database/database.js";
+import type { DatabaseClock } from "./database/database-clock.js";
+import { createExecutionQueries } from "./executions/execution-query-store.js";
+import { createExecutionService } from "./executions/execution-service.js";
+import type { Fleet } from "./fleet/fleet.js";
+import { createSchedulerService } from "./fleet/scheduler-service.js";
+import { callErrorOf } from "./policies/call-errors.js";
+import { createCallMetrics } from "./policies/call-metrics.js";
+import { withPolicies } from "./policies/policies.js";
+import { createRequestValidator, type RequestValidator } from "./policies/request-validator.js";
+import { rpcStatusOf } from "./policies/rpc-status.js";
+import type { TaskQueries } from "./tasks/task-query-store.js";
+import { createTaskService } from "./tasks/task-service.js";
+import type { WriteGroup } from "./writes/write-group.js";
+
+const CATCH_UP_WINDOW_MS = 24 * 60 * 60 * 1000;
+/** What is later than this is missed, unless the lease is longer. */
+const MIN_MISSED_AFTER_MS = 5_000;
+
+export interface ServicesParts {
+  readonly database: Database;
+  readonly clock: DatabaseClock;
+  readonly log: ChangeLog;
+  readonly fleet: Fleet;
+  readonly writes: WriteGroup;
+  readonly taskQueries: TaskQueries;
+  readonly leaseMs: number;
+  readonly failpoints: readonly Failpoint[];
+  readonly registry: Registry;
+  readonly logger: Logger;
+}
+
+/** The one implementation of each service, for every port, with the policies around it. */
+export function createServices(parts: ServicesParts) {
+  const { database, log, leaseMs, failpoints, logger } = parts;
+  const validator = createRequestValidator();
+  const policies = { logger, metrics: createCallMetrics(parts.registry), validator };
+  const rules = { missedAfterMs: Math.max(leaseMs, MIN_MISSED_AFTER_MS), catchUpWindowMs: CATCH_UP_WINDOW_MS };
+
+  const tasks = createTaskService({ ...parts, queries: parts.taskQueries, ...batchJudges(validator, logger) });
+  const executions = createExecutionService({ database, queries: createExecutionQueries(database), log });
+  const scheduler = createSchedulerService({ ...parts, rules });
+  return {
+    tasks: withPolicies(TaskService, withFailpoints(tasks, failpoints), policies),
+    executions: withPolicies(ExecutionService, withFailpoints(executions, failpoints), policies),
+    scheduler: withPolicies(SchedulerService, withFailpoints(scheduler, failpoints), policies),
+  };
+}
+
+/** A batch's tasks are judged one by one, by the same rules and with the same errors as calls. */
+function batchJudges(validator: RequestValidator, logger: Logger) {
+  const call = { signal: new AbortController().signal, requestHeader: new Headers() };
+  return {
+    validateTask(task: Task, path: string) {
+      const violations = validator.violations(TaskSchema, task);
+      const error = fieldErrors(violations.map((violation) => ({ ...violation, field: `${path}.${violation.field}` })));
+      if (error !== undefined) throw error;
+    },
+    statusOf: (error: unknown) => rpcStatusOf(callErrorOf(error, call, logger)),
+  };
+}
