@@ -85,8 +85,9 @@ async function* snapshot<R, E>(
   for (;;) {
     signal.throwIfAborted();
     const from = last;
-    const page = await database.query(() =>
-      database.withConnection((connection) => readPage(connection, source, from)),
+    const page = await database.query(
+      () => database.withConnection((connection) => readPage(connection, source, from)),
+      signal,
     );
     // What is not flushed yet is not told.
     await log.reached(page.revision, signal);

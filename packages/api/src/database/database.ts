@@ -22,9 +22,10 @@ export interface Database {
   guarded<T>(work: () => Promise<T>): Promise<T>;
   /**
    * The same for what users read, which may be much: only so many at once, so that writes, claims and heartbeats always
-   * find a connection. Throws TOO_MANY_REQUESTS when others are not done in time, QUERY_TOO_SLOW when it takes too long.
+   * find a connection. Throws TOO_MANY_REQUESTS when others are not done in time, QUERY_TOO_SLOW when it takes too long,
+   * and the signal's reason when it aborts before the work has begun.
    */
-  query<T>(work: () => Promise<T>): Promise<T>;
+  query<T>(work: () => Promise<T>, signal?: AbortSignal): Promise<T>;
   /** Calls may use it from now on: its schema is the newest. */
   admit(): void;
   isAdmitted(): boolean;
@@ -52,7 +53,7 @@ const SILENCE_MS = 8_000;
 /** The server itself ends a statement before that, so that none goes on whose caller has been told that it failed. */
 const STATEMENT_SECONDS = 6;
 /** A query uses one connection, or two when it counts as well. */
-const QUERIES = { count: 4, maxWaiting: 1_000, waitMs: 3_000 };
+const QUERIES = { count: 4, maxWaiting: 10_000, waitMs: 10_000 };
 /** The pool closes idle connections before the silence would. */
 const IDLE_MS = 5_000;
 
@@ -109,7 +110,7 @@ export function createDatabase({ url, poolSize = POOL_SIZE }: DatabaseOptions): 
     },
     isAdmitted: () => admitted,
     guarded,
-    query: (work) => guarded(() => permits(work)),
+    query: (work, signal) => guarded(() => permits(work, signal)),
     connections: () => ({ open: pool.pool.size, waiting: pool.pool.waiting }),
     close: () => sequelize.close(),
   };

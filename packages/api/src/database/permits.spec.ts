@@ -52,3 +52,18 @@ it("refuses those who find the line full, and those who wait in vain", async () 
   await running;
   expect(await run(async () => 3)).toBe(3);
 });
+
+it("lets those leave the line whom nobody waits for", async () => {
+  const run = createPermits({ count: 1, maxWaiting: 1, waitMs: 60_000, refusal });
+  const first = controlled();
+  const running = run(first.work);
+  const controller = new AbortController();
+  const gone = run(async () => 1, controller.signal);
+  controller.abort(new Error("gone"));
+  await expect(gone).rejects.toThrow("gone");
+  const waiting = run(async () => 2);
+  first.end();
+  await running;
+  expect(await waiting).toBe(2);
+  await expect(run(async () => 3, controller.signal)).rejects.toThrow("gone");
+});

@@ -13,21 +13,27 @@ export function createPermits({ count, maxWaiting, waitMs, refusal }: PermitOpti
   let free = count;
   const line: (() => void)[] = [];
 
-  async function enter(): Promise<void> {
+  async function enter(signal: AbortSignal | undefined): Promise<void> {
+    signal?.throwIfAborted();
     if (free > 0) {
       free -= 1;
       return;
     }
     if (line.length >= maxWaiting) throw refusal();
     await new Promise<void>((resolve, reject) => {
-      const admit = (): void => {
+      const end = (settle: () => void): void => {
         clearTimeout(timer);
-        resolve();
+        signal?.removeEventListener("abort", giveUp);
+        settle();
       };
-      const timer = setTimeout(() => {
+      const admit = (): void => end(resolve);
+      const refuse = (reason: unknown): void => {
         line.splice(line.indexOf(admit), 1);
-        reject(refusal());
-      }, waitMs);
+        end(() => reject(reason));
+      };
+      const giveUp = (): void => refuse(signal?.reason);
+      const timer = setTimeout(() => refuse(refusal()), waitMs);
+      signal?.addEventListener("abort", giveUp);
       line.push(admit);
     });
   }
@@ -39,8 +45,9 @@ export function createPermits({ count, maxWaiting, waitMs, refusal }: PermitOpti
     else admit();
   }
 
-  return async <T>(work: () => Promise<T>): Promise<T> => {
-    await enter();
+  /** @param signal whoever waits with it leaves the line when it aborts; the call then rejects with its reason */
+  return async <T>(work: () => Promise<T>, signal?: AbortSignal): Promise<T> => {
+    await enter(signal);
     try {
       return await work();
     } finally {

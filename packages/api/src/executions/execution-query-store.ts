@@ -21,7 +21,7 @@ export interface ExecutionPage {
 
 export interface ExecutionQueries {
   get(key: ExecutionKey): Promise<ExecutionRow | undefined>;
-  list(request: ListExecutionsRequest): Promise<ExecutionPage>;
+  list(request: ListExecutionsRequest, signal: AbortSignal): Promise<ExecutionPage>;
 }
 
 export function createExecutionQueries(database: Database): ExecutionQueries {
@@ -32,11 +32,15 @@ export function createExecutionQueries(database: Database): ExecutionQueries {
       );
       return rows[0];
     },
-    list: (request) => listExecutions(database, request),
+    list: (request, signal) => listExecutions(database, request, signal),
   };
 }
 
-async function listExecutions(database: Database, request: ListExecutionsRequest): Promise<ExecutionPage> {
+async function listExecutions(
+  database: Database,
+  request: ListExecutionsRequest,
+  signal: AbortSignal,
+): Promise<ExecutionPage> {
   const order = parseOrder(request.orderBy, ORDER_FIELDS);
   const filters = filtersOf(request);
   const query = queryFingerprint(request);
@@ -47,16 +51,18 @@ async function listExecutions(database: Database, request: ListExecutionsRequest
   const direction = order.descending ? "DESC" : "ASC";
   const by: Order = columns.map((column) => [column, direction]);
   const after = position === undefined ? [] : [afterPosition(columns, order.descending, position)];
-  const [rows, totalSize] = await database.query(() =>
-    Promise.all([
-      ExecutionModel.findAll({
-        where: { [Op.and]: [...filters, ...after] },
-        order: by,
-        limit: pageSize + 1,
-        raw: true,
-      }),
-      request.countTotal ? countUpTo(filters) : 0,
-    ]),
+  const [rows, totalSize] = await database.query(
+    () =>
+      Promise.all([
+        ExecutionModel.findAll({
+          where: { [Op.and]: [...filters, ...after] },
+          order: by,
+          limit: pageSize + 1,
+          raw: true,
+        }),
+        request.countTotal ? countUpTo(filters) : 0,
+      ]),
+    signal,
   );
   const executions = rows.slice(0, pageSize).map((row) => row as unknown as ExecutionRow);
   const last = executions.at(-1);

@@ -24,8 +24,8 @@ export function createExecutionService(parts: ExecutionServiceParts): Partial<Se
         throw new ServiceError("EXECUTION_NOT_FOUND", `there is no execution ${JSON.stringify(id)}`);
       return { execution: executionToProto(row) };
     },
-    async listExecutions(request) {
-      const page = await queries.list(request);
+    async listExecutions(request, { signal }) {
+      const page = await queries.list(request, signal);
       return {
         executions: page.executions.map(executionToProto),
         nextPageToken: page.nextPageToken,

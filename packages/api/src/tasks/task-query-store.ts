@@ -44,7 +44,7 @@ export interface TaskPage {
 /** Reads tasks. Every list is a page by key: its cost does not grow with the pages before it. */
 export interface TaskQueries {
   get(id: number): Promise<TaskRow | undefined>;
-  list(request: ListTasksRequest): Promise<TaskPage>;
+  list(request: ListTasksRequest, signal: AbortSignal): Promise<TaskPage>;
   /** By id, the original interface's way. */
   skip(skip: number, limit: number): Promise<TaskRow[]>;
   /** The executions that ended last, by task id. */
@@ -64,7 +64,7 @@ export function createTaskQueries(database: Database, logger: Logger): TaskQueri
       );
       return rows.map(fromModel);
     },
-    list: (request) => listTasks(database, fromModel, request),
+    list: (request, signal) => listTasks(database, fromModel, request, signal),
     async lastExecutions(tasks) {
       const keys = tasks.flatMap((task) =>
         task.lastRunTimeMs === null ? [] : [{ taskId: task.id, scheduledTimeMs: task.lastRunTimeMs }],
@@ -82,6 +82,7 @@ async function listTasks(
   database: Database,
   fromModel: (model: TaskModel) => TaskRow,
   request: ListTasksRequest,
+  signal: AbortSignal,
 ): Promise<TaskPage> {
   const order = parseOrder(request.orderBy, ORDER_FIELDS);
   const attribute = ORDER_ATTRIBUTES[order.field];
@@ -98,11 +99,13 @@ async function listTasks(
           ["id", direction],
         ];
   const after = position === undefined ? [] : [afterPosition(attribute, order.descending, position)];
-  const [rows, totalSize] = await database.query(() =>
-    Promise.all([
-      TaskModel.findAll({ where: { [Op.and]: [...filters, ...after] }, order: by, limit: pageSize + 1, raw: true }),
-      request.countTotal ? countUpTo(filters) : 0,
-    ]),
+  const [rows, totalSize] = await database.query(
+    () =>
+      Promise.all([
+        TaskModel.findAll({ where: { [Op.and]: [...filters, ...after] }, order: by, limit: pageSize + 1, raw: true }),
+        request.countTotal ? countUpTo(filters) : 0,
+      ]),
+    signal,
   );
   const tasks = rows.slice(0, pageSize).map(fromModel);
   const last = tasks.at(-1);

@@ -49,8 +49,8 @@ export function createTaskService(parts: TaskServiceParts): ServiceImpl<typeof T
       const [task] = await withLastExecutions([row]);
       return { task };
     },
-    async listTasks(request) {
-      const page = await queries.list(request);
+    async listTasks(request, { signal }) {
+      const page = await queries.list(request, signal);
       return {
         tasks: await withLastExecutions(page.tasks),
         nextPageToken: page.nextPageToken,

@@ -24,6 +24,8 @@ import { type ServedService, specOf } from "./served-service.js";
 export interface GrpcCallHost {
   /** An open stream, from its beginning to its end, so that the server can end it. */
   readonly openStreams: Set<GrpcContext>;
+  /** Of each unary call that has not been answered: answers it with an error. */
+  readonly openCalls: Set<(error: ConnectError) => void>;
   /** Set when the server stops: why a stream that begins now is ended at once. */
   readonly stopReason: () => unknown;
   /** What a caller is shown of an error that no policy has seen. */
@@ -71,14 +73,19 @@ function asIs(bytes: Buffer): Buffer {
 
 function unaryHandler({ method, impl }: Spec<"unary">, host: GrpcCallHost): handleUnaryCall<Buffer, Buffer> {
   return async (call, callback) => {
+    const fail = (error: ConnectError): void => {
+      if (host.openCalls.delete(fail)) callback(grpcStatusOf(error));
+    };
+    host.openCalls.add(fail);
     try {
       const request = parse(method.input, call.request);
       const context = new GrpcContext(method, call);
       const bytes = write(method.output, await impl(request, context));
+      if (!host.openCalls.delete(fail)) return;
       context.sendHeader();
       callback(null, bytes, context.trailer());
     } catch (error) {
-      callback(grpcStatusOf(error instanceof ConnectError ? error : host.internalError(error)));
+      fail(error instanceof ConnectError ? error : host.internalError(error));
     }
   };
 }

@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { isIPv6 } from "node:net";
 import { promisify } from "node:util";
+import type { ConnectError } from "@connectrpc/connect";
 import { Server, ServerCredentials, type ServerOptions, setLogger } from "@grpc/grpc-js";
 import { ServiceError } from "@taskscheduler/domain";
 import { type Logger, type Part, PortError } from "@taskscheduler/runtime";
@@ -43,19 +44,24 @@ const serverOptions: ServerOptions = {
   "grpc.keepalive_timeout_ms": 10_000,
 };
 
+/** What the last answers have to leave the process. */
+const answerMs = 500;
+
 /**
  * gRPC by grpc-js, over HTTP/2 with prior knowledge, with health and reflection. Its start throws a `PortError` that names
  * `GRPC_PORT`. When it stops, streams end with UNAVAILABLE, so that their readers go elsewhere; unary calls may end by
- * themselves until the grace is over.
+ * themselves until the grace is over, and end with UNAVAILABLE then.
  */
 export function createGrpcServer({ host, port, services, isReady, logger }: GrpcServerOptions): GrpcServer {
   setLogger(libraryLogger(logger));
   const server = new Server(serverOptions);
   const openStreams = new Set<GrpcContext>();
+  const openCalls = new Set<(error: ConnectError) => void>();
   let stopReason: ServiceError | undefined;
   for (const served of services) {
     const { definition, handlers } = grpcMethodsOf(served, {
       openStreams,
+      openCalls,
       stopReason: () => stopReason,
       internalError: (error) => internalErrorOf(error, randomUUID(), logger),
     });
@@ -85,9 +91,12 @@ export function createGrpcServer({ host, port, services, isReady, logger }: Grpc
       clearInterval(polling);
       health.setServing(false);
       stopReason ??= new ServiceError("SHUTTING_DOWN", "this server is stopping; try again elsewhere");
+      const stopError = connectErrorOf(stopReason);
       for (const context of openStreams) context.abort(stopReason);
-      libraryStreams.endAll(grpcStatusOf(connectErrorOf(stopReason)));
-      await shutDown(server, signal);
+      libraryStreams.endAll(grpcStatusOf(stopError));
+      await shutDown(server, signal, () => {
+        for (const fail of openCalls) fail(stopError);
+      });
     },
   };
 }
@@ -107,22 +116,20 @@ async function bind(server: Server, host: string, port: number): Promise<number>
   }
 }
 
-/** Resolves when the last call has ended, or has been cut because the grace is over. */
-function shutDown(server: Server, signal: AbortSignal): Promise<void> {
+/** Resolves when the last call has ended. When the grace is over, what has not is answered by `endCalls`, and then cut. */
+function shutDown(server: Server, signal: AbortSignal, endCalls: () => void): Promise<void> {
   return new Promise((resolve) => {
     const cut = (): void => {
-      server.forceShutdown();
-      resolve();
+      endCalls();
+      setTimeout(end, answerMs);
     };
-    if (signal.aborted) {
-      cut();
-      return;
-    }
-    signal.addEventListener("abort", cut, { once: true });
-    server.tryShutdown(() => {
+    const end = (): void => {
       signal.removeEventListener("abort", cut);
       server.forceShutdown();
       resolve();
-    });
+    };
+    server.tryShutdown(end);
+    if (signal.aborted) cut();
+    else signal.addEventListener("abort", cut, { once: true });
   });
 }
