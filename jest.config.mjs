@@ -5,6 +5,7 @@ export default {
   testMatch: ["**/*.spec.ts"],
   // Room for a busy machine: what takes longer than usual has not failed. Speed is the benchmark's matter.
   testTimeout: 60_000,
+  testSequencer: "<rootDir>/scripts/test-sequencer.cjs",
   modulePathIgnorePatterns: ["<rootDir>/packages/[^/]+/dist/"],
   transform: {
     // .mjs: what the specs use of scripts/.

@@ -9,6 +9,9 @@ import { run, toolEnv } from "./run.mjs";
 
 const testTimeoutMs = 3_600_000;
 
+/** More than two cores have: most specs await what is due in a while. */
+const workers = 3;
+
 /** Neither the processes nor the database's sessions are in UTC: what quietly relies on that fails here. */
 const foreignZone = { process: "America/St_Johns", session: "+05:45" };
 
@@ -32,7 +35,7 @@ async function runJest(databaseUrl) {
   const dir = mkdtempSync(join(tmpdir(), "taskscheduler-jest-"));
   const resultFile = join(dir, "result.json");
   const env = { TZ: foreignZone.process, ...toolEnv(), TEST_DATABASE_URL: databaseUrl };
-  const args = ["--ci", "--maxWorkers=2", "--json", `--outputFile=${resultFile}`, ...process.argv.slice(2)];
+  const args = ["--ci", `--maxWorkers=${workers}`, "--json", `--outputFile=${resultFile}`, ...process.argv.slice(2)];
   try {
     const { code } = await run("jest", args, { env, timeoutMs: testTimeoutMs, signal: interrupted.signal });
     return report(code, readResult(resultFile));

@@ -111,6 +111,22 @@ describe("two schedulers share the work", () => {
     expect(shardsOf(survivor)).toBe(SHARDS);
   }, 90_000);
 
+  it("and one that is killed and started again under its name takes over what it held", async () => {
+    const killed = await launchScheduler("same name");
+    await sharedOut([killed]);
+    const { tasks, ran, ended } = await flow();
+    await ran(20);
+    await killed.kill();
+    const successor = await launchScheduler("same name");
+    const runs = await ended(LIMIT_MS);
+    expectEachOnce(tasks, runs);
+    await expectCompleted(client, tasks);
+    const takenOver = runs.filter(({ attempt }) => attempt > 1);
+    expect(takenOver.length).toBeGreaterThan(0);
+    expect(takenOver.every(({ attempt }) => attempt === 2)).toBe(true);
+    expect(await runsOf(successor)).toBeGreaterThan(0);
+  });
+
   it("and one that is stopped hands over without a late run, and nothing runs twice", async () => {
     const [staying, leaving] = [await launchScheduler("staying"), await launchScheduler("leaving")];
     await sharedOut([staying, leaving]);
