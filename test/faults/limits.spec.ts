@@ -4,8 +4,10 @@ import { type ClientHttp2Session, connect as connectHttp2 } from "node:http2";
 import { connect, type Socket } from "node:net";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { TaskService } from "@taskscheduler/proto";
+import { ExecutionService, TaskService, type WatchExecutionsResponse } from "@taskscheduler/proto";
+import { grpcClient } from "../setup/clients.js";
 import { eventually } from "../setup/eventually.js";
+import { metricOf } from "../setup/metrics.js";
 import { type ApiProcess, killAll, startApi } from "../setup/processes.js";
 import { createTestDatabase, type TestDatabase } from "../setup/test-database.js";
 import { type ApiWatch, residentBytes, watchApi } from "./api-watch.js";
@@ -19,6 +21,8 @@ jest.setTimeout(90_000);
 const SERVED_MS = 5_000;
 const MAX_GROWTH_BYTES = 150 * 1024 * 1024;
 const FLOOD_MS = 2_000;
+const MAX_WATCHES = 2_000;
+const RESOURCE_EXHAUSTED = 8;
 /** Of the HTTP port's time for headers, and the interval at which it is looked at. */
 const HEADERS_MS = 20_000;
 
@@ -70,6 +74,12 @@ function cutAfter(text: string): Promise<number> {
       resolve(performance.now() - startMs);
     });
   });
+}
+
+async function watchesUnderWay(): Promise<number> {
+  const of = (service: string, method: string) =>
+    metricOf(api, `taskscheduler_api_calls_under_way{service="taskscheduler.v1.${service}",method="${method}"}`);
+  return (await of("TaskService", "WatchTasks")) + (await of("ExecutionService", "WatchExecutions"));
 }
 
 function open(port: number): Socket {
@@ -206,6 +216,38 @@ it("watchers that do not read hold no more than they were sent", async () => {
     await pause(3_000);
   });
   expectServed("50 watchers that do not read", seen);
+});
+
+it("watches beyond the limit are refused, and those that are open, and all calls, are served", async () => {
+  const clients = [0, 1].map(() => grpcClient(ExecutionService, api.grpcAddress));
+  const token = await new Promise<string>((resolve, reject) => {
+    const stream = clients[0]!.stream("watchExecutions", {});
+    stream.on("error", reject);
+    stream.on("data", ({ resumeToken }: WatchExecutionsResponse) => {
+      if (resumeToken === "") return;
+      stream.on("error", () => undefined).removeListener("error", reject);
+      stream.cancel();
+      resolve(resumeToken);
+    });
+  });
+  await eventually("earlier watches are gone", async () => (await watchesUnderWay()) === 0);
+  const refused: number[] = [];
+  const streams = Array.from({ length: MAX_WATCHES + 100 }, (_, index) => {
+    const stream = clients[index % 2]!.stream("watchExecutions", { resumeToken: token });
+    stream.on("error", ({ code }: { code: number }) => code === RESOURCE_EXHAUSTED && refused.push(code));
+    stream.on("data", () => undefined);
+    return stream;
+  });
+  const seen = await watchApi(api, async () => {
+    await eventually("those beyond are refused", () => refused.length >= 100);
+    expect(await watchesUnderWay()).toBe(MAX_WATCHES);
+    await pause(1_000);
+  });
+  expect(refused.length).toBe(100);
+  for (const stream of streams) stream.cancel();
+  await eventually("they are gone", async () => (await watchesUnderWay()) === 0);
+  for (const client of clients) client.close();
+  expectServed("watches up to the limit", seen);
 });
 
 it("a client that does not finish its headers is cut", async () => {

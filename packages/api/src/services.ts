@@ -9,6 +9,7 @@ import { createExecutionService } from "./executions/execution-service.js";
 import type { Fleet } from "./fleet/fleet.js";
 import { createSchedulerService } from "./fleet/scheduler-service.js";
 import { callErrorOf } from "./policies/call-errors.js";
+import { createCallLimit } from "./policies/call-limit.js";
 import { createCallMetrics } from "./policies/call-metrics.js";
 import { withPolicies } from "./policies/policies.js";
 import { createRequestValidator, type RequestValidator } from "./policies/request-validator.js";
@@ -17,6 +18,9 @@ import type { TaskQueries } from "./tasks/task-query-store.js";
 import { createTaskService } from "./tasks/task-service.js";
 import type { WriteGroup } from "./writes/write-group.js";
 
+/** What one process serves at once. A call takes some ten kilobytes; a watch that does not read, up to a megabyte. */
+const MAX_CALLS = 20_000;
+const MAX_WATCHES = 2_000;
 const CATCH_UP_WINDOW_MS = 24 * 60 * 60 * 1000;
 /** What is later than this is missed, unless the lease is longer. */
 const MIN_MISSED_AFTER_MS = 5_000;
@@ -39,14 +43,17 @@ export function createServices(parts: ServicesParts) {
   const { database, log, leaseMs, failpoints, logger } = parts;
   const validator = createRequestValidator();
   const policies = { logger, metrics: createCallMetrics(parts.registry), validator };
+  const limits = { unary: createCallLimit(MAX_CALLS, "calls"), streams: createCallLimit(MAX_WATCHES, "watches") };
+  const limited = { ...policies, limits };
   const rules = { missedAfterMs: Math.max(leaseMs, MIN_MISSED_AFTER_MS), catchUpWindowMs: CATCH_UP_WINDOW_MS };
 
   const tasks = createTaskService({ ...parts, queries: parts.taskQueries, ...batchJudges(validator, logger) });
   const executions = createExecutionService({ database, queries: createExecutionQueries(database), log });
   const scheduler = createSchedulerService({ ...parts, rules });
   return {
-    tasks: withPolicies(TaskService, withFailpoints(tasks, failpoints), policies),
-    executions: withPolicies(ExecutionService, withFailpoints(executions, failpoints), policies),
+    tasks: withPolicies(TaskService, withFailpoints(tasks, failpoints), limited),
+    executions: withPolicies(ExecutionService, withFailpoints(executions, failpoints), limited),
+    // Never refused: what falls due depends on them.
     scheduler: withPolicies(SchedulerService, withFailpoints(scheduler, failpoints), policies),
   };
 }

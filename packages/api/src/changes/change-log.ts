@@ -11,7 +11,7 @@ import { createRecentSegments } from "./recent-segments.js";
 /** Kept for the readers that keep up; a reader that falls behind reads the table at its own pace. */
 const RECENT = { events: 20_000, bytes: 16 * 1024 * 1024 };
 /** What a reader holds in memory at a time. */
-const READ = { events: 1_000, bytes: 1024 * 1024 };
+const READ = { events: 1_000, bytes: 256 * 1024 };
 /** The same for one that reads the table: a segment has at most 64 KiB, or a single change. */
 const CATCH_UP_SEGMENTS = 16;
 /** What is read at a revision is visible, and flushed within moments. */

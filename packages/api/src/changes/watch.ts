@@ -7,7 +7,7 @@ import { formatResumeToken, readResumeToken } from "./resume-token.js";
 /** A watch without news hears from us this often. */
 const BOOKMARK_MS = 5_000;
 /** What a page of a snapshot, and so a reader, holds in memory. */
-const SNAPSHOT_PAGE = { rows: 500, bytes: 1024 * 1024 };
+const SNAPSHOT_PAGE = { rows: 500, bytes: 256 * 1024 };
 
 /** What is watched: how its snapshot is read by pages in the order of a key, and which changes concern the watcher. */
 export interface WatchSource<R, E> {

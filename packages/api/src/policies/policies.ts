@@ -8,6 +8,7 @@ import {
 } from "@connectrpc/connect";
 import type { Logger } from "@taskscheduler/runtime";
 import { callErrorOf, requestIdOf } from "./call-errors.js";
+import type { CallLimit } from "./call-limit.js";
 import type { CallMetrics, MethodMetrics } from "./call-metrics.js";
 import type { RequestValidator } from "./request-validator.js";
 import { abortErrorOf } from "./service-errors.js";
@@ -17,6 +18,8 @@ export interface Policies {
   readonly logger: Logger;
   readonly metrics: CallMetrics;
   readonly validator: RequestValidator;
+  /** Absent: unlimited. */
+  readonly limits?: { readonly unary: CallLimit; readonly streams: CallLimit };
 }
 
 type Method<K extends MethodImplSpec["kind"]> = Extract<MethodImplSpec, { kind: K }>;
@@ -50,14 +53,25 @@ function unary({ method, impl }: Method<"unary">, policies: Policies): Method<"u
   return async (request, context) => {
     const end = beginCall(method, metrics, policies.logger);
     try {
-      policies.validator.validate(method.input, request);
-      const response = await impl(request, context);
-      end(context);
-      return response;
+      return await within(policies.limits?.unary, async () => {
+        policies.validator.validate(method.input, request);
+        const response = await impl(request, context);
+        end(context);
+        return response;
+      });
     } catch (error) {
       throw end(context, error);
     }
   };
+}
+
+async function within<T>(limit: CallLimit | undefined, call: () => Promise<T>): Promise<T> {
+  limit?.enter();
+  try {
+    return await call();
+  } finally {
+    limit?.leave();
+  }
 }
 
 function serverStream(
@@ -70,7 +84,10 @@ function serverStream(
     context: HandlerContext,
   ): AsyncGenerator<MessageInitShape<typeof method.output>> {
     const end = beginCall(method, metrics, policies.logger);
+    let isWithin = false;
     try {
+      policies.limits?.streams.enter();
+      isWithin = true;
       policies.validator.validate(method.input, request);
       yield* untilAborted(impl(request, context), context.signal);
       // A method that notices the abort may simply return: its stream has not ended well all the same.
@@ -79,6 +96,7 @@ function serverStream(
     } catch (error) {
       throw end(context, error);
     } finally {
+      if (isWithin) policies.limits?.streams.leave();
       // The reader has gone, which shows as a return out of the middle.
       end(context, abortErrorOf(undefined));
     }
