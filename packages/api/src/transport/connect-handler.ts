@@ -93,6 +93,9 @@ async function answer(handler: UniversalHandler, request: IncomingMessage, respo
     send(response, jsonAnswer(400, { detail: "The request has no valid Host" }));
     return;
   }
+  // Connect's adapter waits for "drain" alone, and none comes of a reader that vanished while it was behind: the stream would
+  // never end.
+  response.once("close", () => response.emit("drain"));
   const json = keepJson(universalRequest, handler.method.input, maxMessageBytes);
   const answered = await handler(json?.request ?? universalRequest);
   const hint = answered.body === undefined ? hints.get(answered.status) : undefined;
