@@ -32,12 +32,13 @@ afterAll(async () => {
   await database?.drop();
 });
 
-async function copy(from: string, to: string): Promise<void> {
+async function copy(from: string, to: string, further?: () => Promise<void>): Promise<void> {
   await connection.beginTransaction();
   for (const table of TABLES) {
     await connection.query(`DELETE FROM ${to}${table}`);
     await connection.query(`INSERT INTO ${to}${table} SELECT * FROM ${from}${table}`);
   }
+  await further?.();
   await connection.commit();
 }
 
@@ -90,6 +91,28 @@ it("watches end when the database is set back under running APIs, and tokens of 
   }
   const error = "the database holds another change log, or an earlier state of it";
   expect(apis.every((api) => api.output().includes(error))).toBe(true);
+});
+
+it("also when others have written past its state before anybody looks", async () => {
+  await copy("", "backup_");
+  const [watch] = watchers();
+  await create();
+  const name = await create();
+  await watch!.until("the last change", (events) =>
+    events.find(({ event }) => event.case === "upserted" && "name" in event.value && event.value.name === name),
+  );
+  // It looks once a second at where it stands.
+  await connection.query("SELECT SLEEP(1.5)");
+  await copy("backup_", "", async () => {
+    // As if other tasks had been written since, to beyond what was taken back.
+    await connection.query("SET @n = (SELECT revision FROM change_counter)");
+    await connection.query(
+      `INSERT INTO changes (revision, first_revision, kind, commit_time, payload)
+         SELECT @n + revision, @n + first_revision, kind, commit_time, payload FROM backup_changes`,
+    );
+    await connection.query("UPDATE change_counter SET revision = 2 * @n");
+  });
+  expect(await watch!.ended).toMatchObject({ code: "OUT_OF_RANGE", reason: "RESUME_TOKEN_EXPIRED" });
 });
 
 it("and a scheduler goes on with what the restored database holds", async () => {

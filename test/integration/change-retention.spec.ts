@@ -67,45 +67,43 @@ it("lets the newest token go on, and a watcher begin anew", async () => {
   expect(resumed.events).toHaveLength(1);
 });
 
-it.each(CLIENTS)(
-  "lets a watcher of executions begin anew with what is unfinished, %s",
-  async (name) => {
-    const { id } = (await create(`waits, ${name}`))!;
-    // Nobody runs it: there is no scheduler.
-    const { execution } = await fixture.client.call("runTask", { id });
-    await purged();
-    const [resumeToken] = tokens;
-    expect(await clients[name].watch("watchExecutions", { resumeToken: resumeToken! }).ended).toMatchObject({
-      code: "OUT_OF_RANGE",
-      reason: "RESUME_TOKEN_EXPIRED",
-    });
-    const fresh = clients[name].watch("watchExecutions");
-    const complete = await fresh.until("the snapshot is complete", (events) => events[1]);
-    expect(fresh.events.map(({ event }) => event)).toMatchObject([
-      { case: "snapshot", value: execution! },
-      { case: "snapshotComplete" },
-    ]);
-    const resumed = clients[name].watch("watchExecutions", { resumeToken: complete.resumeToken });
-    await fixture.client.call("deleteTask", { id });
-    for (const opened of [fresh, resumed]) {
-      await opened.until("it is withdrawn", (events) => events.at(-1)?.event.case === "upserted");
-      expect(opened.events.at(-1)?.event.value).toMatchObject({ id: execution!.id, state: ExecutionState.CANCELLED });
-      opened.cancel();
-    }
-    expect(resumed.events).toHaveLength(1);
-  },
-  30_000,
-);
+it.each(CLIENTS)("lets a watcher of executions begin anew with what is unfinished, %s", async (name) => {
+  const { id } = (await create(`waits, ${name}`))!;
+  // Nobody runs it: there is no scheduler.
+  const { execution } = await fixture.client.call("runTask", { id });
+  await purged();
+  const [resumeToken] = tokens;
+  expect(await clients[name].watch("watchExecutions", { resumeToken: resumeToken! }).ended).toMatchObject({
+    code: "OUT_OF_RANGE",
+    reason: "RESUME_TOKEN_EXPIRED",
+  });
+  const fresh = clients[name].watch("watchExecutions");
+  const complete = await fresh.until("the snapshot is complete", (events) => events[1]);
+  expect(fresh.events.map(({ event }) => event)).toMatchObject([
+    { case: "snapshot", value: execution! },
+    { case: "snapshotComplete" },
+  ]);
+  const resumed = clients[name].watch("watchExecutions", { resumeToken: complete.resumeToken });
+  await fixture.client.call("deleteTask", { id });
+  for (const opened of [fresh, resumed]) {
+    await opened.until("it is withdrawn", (events) => events.at(-1)?.event.case === "upserted");
+    expect(opened.events.at(-1)?.event.value).toMatchObject({ id: execution!.id, state: ExecutionState.CANCELLED });
+    opened.cancel();
+  }
+  expect(resumed.events).toHaveLength(1);
+});
 
 it("of a process that stood still for longer ends its watches, and new ones begin anew", async () => {
   const open = clients.gRPC.watch("watchTasks");
   const { resumeToken } = await open.until("the snapshot is complete", (events) => events[3]);
   secondApi.signal("SIGSTOP");
-  await create("four");
+  const four = await create("four");
+  await purged();
+  // What it had asked for at that moment may have been answered with the fourth; the pause is after that.
+  await fixture.client.call("pauseTask", { id: four!.id });
   await purged();
   secondApi.signal("SIGCONT");
   expect(await open.ended).toMatchObject({ code: "OUT_OF_RANGE", reason: "RESUME_TOKEN_EXPIRED" });
-  expect(open.events).toHaveLength(4);
   for (const name of CLIENTS) {
     expect(await clients[name].watch("watchTasks", { resumeToken }).ended).toMatchObject({ code: "OUT_OF_RANGE" });
     const fresh = clients[name].watch("watchTasks");

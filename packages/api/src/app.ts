@@ -88,7 +88,7 @@ export function createApp(config: ApiConfig, logger: Logger): App {
     rest: {
       tasks,
       nowMs: () => clock.nowMs(),
-      page: async (skip, limit) => (await taskQueries.skip(skip, limit)).map((row) => taskToProto(row)),
+      page: async (skip, limit, signal) => (await taskQueries.skip(skip, limit, signal)).map((row) => taskToProto(row)),
     },
     isReady,
     registry,

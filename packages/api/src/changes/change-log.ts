@@ -40,7 +40,7 @@ export interface LogReader {
   /** Resolves when `head` is beyond the revision, or has moved, or after the time. Rejects when the signal aborts. */
   beyond(revision: number, timeoutMs: number, signal: AbortSignal): Promise<void>;
   /** Some of the events after a revision, at least one if there is any up to `head`, and no more than a reader may hold. */
-  read(afterRevision: number): Promise<readonly ChangeEvent[]>;
+  read(afterRevision: number, signal: AbortSignal): Promise<readonly ChangeEvent[]>;
 }
 
 export function createChangeLog(database: Database, logger: Logger): ChangeLog {
@@ -69,13 +69,14 @@ export function createChangeLog(database: Database, logger: Logger): ChangeLog {
       return position.revision;
     }
 
-    async function read(afterRevision: number): Promise<readonly ChangeEvent[]> {
+    async function read(afterRevision: number, signal: AbortSignal): Promise<readonly ChangeEvent[]> {
       const until = head();
       if (afterRevision >= until) return [];
       const held = recent.after(afterRevision);
       if (held !== undefined) return held;
-      const segments = await database.query(() =>
-        database.withConnection((connection) => readSegments(connection, afterRevision, CATCH_UP_SEGMENTS)),
+      const segments = await database.lookUp(
+        () => database.withConnection((connection) => readSegments(connection, afterRevision, CATCH_UP_SEGMENTS)),
+        signal,
       );
       // It may have become another log meanwhile.
       head();

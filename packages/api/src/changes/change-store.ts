@@ -75,15 +75,29 @@ export async function readPosition(connection: SqlConnection): Promise<LogPositi
   return { revision: Number(position.revision), epoch: position.epoch };
 }
 
-/**
- * Gives the log another name, after the database was set back to a state before a position: tokens of what was taken back
- * must mean nothing to what is written from now on. Does nothing where another process has done it.
- */
-export async function renewEpoch(connection: SqlConnection, lost: LogPosition): Promise<void> {
-  await connection.query(
-    "UPDATE change_counter SET epoch = LEFT(MD5(RAND()), 16) WHERE id = 1 AND epoch = ? AND revision < ?",
-    [lost.epoch, lost.revision],
+/** Tells a segment from another one that was given its revisions later, in a database that was set back. */
+export interface SegmentWitness {
+  /** The segment's last revision. */
+  readonly revision: number;
+  readonly checksum: number;
+}
+
+/** The segment that ends at a revision; undefined where there is none, or none any more. */
+export async function readWitness(connection: SqlConnection, revision: number): Promise<SegmentWitness | undefined> {
+  const rows: { checksum: number }[] = await connection.query(
+    "SELECT CRC32(CONCAT(first_revision, ' ', commit_time, payload)) AS checksum FROM changes WHERE revision = ?",
+    [revision],
   );
+  const [row] = rows;
+  return row === undefined ? undefined : { revision, checksum: Number(row.checksum) };
+}
+
+/**
+ * Gives the log another name, after the database was set back: tokens of what was taken back must mean nothing to what is
+ * written from now on. Does nothing where another process has done it.
+ */
+export async function renewEpoch(connection: SqlConnection, epoch: string): Promise<void> {
+  await connection.query("UPDATE change_counter SET epoch = LEFT(MD5(RAND()), 16) WHERE id = 1 AND epoch = ?", [epoch]);
 }
 
 /**

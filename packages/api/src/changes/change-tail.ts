@@ -1,7 +1,16 @@
 import { type Logger, type Part, sleep } from "@taskscheduler/runtime";
 import type { Database, SqlConnection } from "../database/database.js";
 import type { ChangeSegment } from "./change-event.js";
-import { contiguous, flushVisible, type LogPosition, readPosition, readSegments, renewEpoch } from "./change-store.js";
+import {
+  contiguous,
+  flushVisible,
+  type LogPosition,
+  readPosition,
+  readSegments,
+  readWitness,
+  renewEpoch,
+  type SegmentWitness,
+} from "./change-store.js";
 
 /** How often other processes' commits are looked for. Our own are known at once. */
 const POLL_MS = 20;
@@ -48,6 +57,8 @@ export function createChangeTail({ database, logger, onAdvanced, onLeapt }: Chan
   let isOutageTold = false;
   let lastReadMs = Number.NEGATIVE_INFINITY;
   let lookMs = Number.NEGATIVE_INFINITY;
+  /** Where we stood at the last look. */
+  let witness: SegmentWitness | undefined;
   /** Where we stood when there was more at the last look. */
   let stuckAt: number | undefined;
   let following: Promise<void> | undefined;
@@ -95,13 +106,14 @@ export function createChangeTail({ database, logger, onAdvanced, onLeapt }: Chan
     const found = await readPosition(connection);
     lookMs = performance.now();
     if (known === undefined) return;
-    if (found.epoch !== known.epoch || found.revision < known.revision) {
-      // Restored from a backup: what we know after its state is taken back, and its revisions will be given out again.
-      if (found.epoch === known.epoch) await renewEpoch(connection, known);
+    if (found.epoch !== known.epoch || found.revision < known.revision || (await isOverwritten(connection))) {
+      // Restored from a backup: what we know after its state is taken back, and its revisions are given out again.
+      if (found.epoch === known.epoch) await renewEpoch(connection, known.epoch);
       logger.error({ known, found }, "the database holds another change log, or an earlier state of it; watches end");
       await leap(connection);
       return;
     }
+    witness = await readWitness(connection, known.revision);
     // Cut off for longer than changes are kept, we stand before a gap that no commit will fill.
     const isBehind = found.revision > head();
     const isStuck = isBehind && stuckAt === head();
@@ -111,12 +123,21 @@ export function createChangeTail({ database, logger, onAdvanced, onLeapt }: Chan
     await leap(connection);
   }
 
+  /** Others' writes may have come past our position before we could see that it had been set back. */
+  async function isOverwritten(connection: SqlConnection): Promise<boolean> {
+    if (witness === undefined) return false;
+    const found = await readWitness(connection, witness.revision);
+    // Not there: retention has taken it.
+    return found !== undefined && found.checksum !== witness.checksum;
+  }
+
   async function leap(connection: SqlConnection): Promise<void> {
     const found = await readPosition(connection);
     await flushVisible(connection);
     position = found;
     vouched = 0;
     offered = [];
+    witness = undefined;
     onLeapt();
   }
 

@@ -58,7 +58,7 @@ export async function* watch<R, E>(
   }
   let told = performance.now();
   while (!signal.aborted) {
-    const events = await log.read(revision);
+    const events = await log.read(revision, signal);
     for (const change of events) {
       revision = change.revision;
       const event = source.changeEvent(change);
@@ -92,7 +92,7 @@ async function* snapshot<R, E>(
     // What is not flushed yet is not told.
     await log.reached(page.revision, signal);
     if (last !== undefined && revision !== undefined) {
-      yield* replay(log, source, revision, page.revision, last);
+      yield* replay(log, source, { afterRevision: revision, untilRevision: page.revision, last }, signal);
     }
     revision = page.revision;
     for (const row of page.result) {
@@ -111,16 +111,16 @@ async function readPage<R, E>(connection: SqlConnection, source: WatchSource<R, 
   return { revision, result, isLast: result.length < limit };
 }
 
+/** What has changed of the rows up to `last`. */
 async function* replay<R, E>(
   log: LogReader,
   source: WatchSource<R, E>,
-  afterRevision: number,
-  untilRevision: number,
-  last: R,
+  { afterRevision, untilRevision, last }: { afterRevision: number; untilRevision: number; last: R },
+  signal: AbortSignal,
 ): AsyncGenerator<WatchItem<E>> {
   let revision = afterRevision;
   while (revision < untilRevision) {
-    for (const change of await log.read(revision)) {
+    for (const change of await log.read(revision, signal)) {
       if (change.revision > untilRevision) return;
       revision = change.revision;
       const event = source.isWithin(change, last) ? source.changeEvent(change) : undefined;

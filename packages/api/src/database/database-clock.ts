@@ -22,6 +22,8 @@ interface Sample {
 
 const SAMPLES = 16;
 const READING_ERROR_MS = 1;
+/** Clocks that agree within a reading's error are taken for one, if the error is too little to be early by. */
+const SAME_CLOCK_MS = 2;
 
 export function createDatabaseClock(database: Database, readSample = readFrom(database)): DatabaseClock {
   let samples: Sample[] = [];
@@ -36,7 +38,9 @@ export function createDatabaseClock(database: Database, readSample = readFrom(da
 
   /** By a clock that differs, never ahead of the database's: nothing may be due early. */
   function preciseNowMs(): number {
-    return best === undefined || offsetMs() === 0 ? wallNowMs() : performance.now() + best.offsetMs - errorOf(best);
+    if (best === undefined) return wallNowMs();
+    const isSameClock = offsetMs() === 0 && errorOf(best) <= SAME_CLOCK_MS;
+    return isSameClock ? wallNowMs() : performance.now() + best.offsetMs - errorOf(best);
   }
 
   async function measure(): Promise<void> {

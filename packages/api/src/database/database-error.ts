@@ -37,6 +37,11 @@ export function isDuplicateKey(error: unknown): boolean {
   return errnoOf(error) === DUPLICATE_KEY_ERRNO;
 }
 
+/** The server ended a statement that took too long. */
+export function isStatementTimeout(error: unknown): boolean {
+  return STATEMENT_TIMEOUT_ERRNOS.has(errnoOf(error));
+}
+
 /** A statement is larger than the server's `max_allowed_packet`. */
 export function isTooLarge(error: unknown): boolean {
   return TOO_LARGE_ERRNOS.has(errnoOf(error));
@@ -58,15 +63,12 @@ export function isUnavailable(error: unknown): boolean {
  */
 export function toCallError(error: unknown): unknown {
   if (error instanceof ServiceError) return error;
-  if (STATEMENT_TIMEOUT_ERRNOS.has(errnoOf(error))) {
-    return new ServiceError("QUERY_TOO_SLOW", "the database took too long; ask for less", { cause: error });
-  }
   if (isTooLarge(error)) {
     return new ServiceError("REQUEST_TOO_LARGE", "the database takes no statement as large; send less at once", {
       cause: error,
     });
   }
-  return isUnavailable(error) || isTransient(error) ? databaseUnavailable(error) : error;
+  return isUnavailable(error) || isTransient(error) || isStatementTimeout(error) ? databaseUnavailable(error) : error;
 }
 
 export function databaseUnavailable(cause?: unknown): ServiceError {

@@ -3,7 +3,7 @@ import { ServiceError } from "@taskscheduler/domain";
 import type { Connection } from "mariadb";
 import { Sequelize } from "sequelize-typescript";
 import { connectionOptions } from "./connection-options.js";
-import { databaseUnavailable, toCallError } from "./database-error.js";
+import { databaseUnavailable, isStatementTimeout, toCallError } from "./database-error.js";
 import { ExecutionModel } from "./execution-model.js";
 import { createPermits } from "./permits.js";
 import { TaskModel } from "./task-model.js";
@@ -26,6 +26,8 @@ export interface Database {
    * and the signal's reason when it aborts before the work has begun.
    */
   query<T>(work: () => Promise<T>, signal?: AbortSignal): Promise<T>;
+  /** The same for reads that are short by their nature: a few rows by their keys, a page of the log. */
+  lookUp<T>(work: () => Promise<T>, signal?: AbortSignal): Promise<T>;
   /** Calls may use it from now on: its schema is the newest. */
   admit(): void;
   isAdmitted(): boolean;
@@ -46,14 +48,15 @@ export interface DatabaseOptions {
   readonly poolSize?: number;
 }
 
-const POOL_SIZE = 12;
+const POOL_SIZE = 16;
 const ACQUIRE_TIMEOUT_MS = 3_000;
 /** A database that hangs, rather than dies, is given up after this. */
 const SILENCE_MS = 8_000;
 /** The server itself ends a statement before that, so that none goes on whose caller has been told that it failed. */
 const STATEMENT_SECONDS = 6;
-/** A query uses one connection, or two when it counts as well. */
-const QUERIES = { count: 4, maxWaiting: 10_000, waitMs: 10_000 };
+/** A query uses one connection, or two when it counts as well. With the log's, and two for writes, some are always left. */
+const QUERIES = { count: 3, maxWaiting: 10_000, waitMs: 10_000 };
+const LOOK_UPS = { count: 4, maxWaiting: 20_000, waitMs: 10_000 };
 /** The pool closes idle connections before the silence would. */
 const IDLE_MS = 5_000;
 
@@ -74,10 +77,8 @@ export function createDatabase({ url, poolSize = POOL_SIZE }: DatabaseOptions): 
   const pool = sequelize.connectionManager as unknown as ConnectionPool;
 
   let admitted = false;
-  const permits = createPermits({
-    ...QUERIES,
-    refusal: () => new ServiceError("TOO_MANY_REQUESTS", "too many lists and snapshots are being read; try again"),
-  });
+  const queries = createPermits({ ...QUERIES, refusal: tooManyReads });
+  const lookUps = createPermits({ ...LOOK_UPS, refusal: tooManyReads });
 
   async function withConnection<T>(work: (connection: SqlConnection) => Promise<T>): Promise<T> {
     const connection = await pool.getConnection({ type: "write" }).catch((error: unknown) => {
@@ -110,8 +111,18 @@ export function createDatabase({ url, poolSize = POOL_SIZE }: DatabaseOptions): 
     },
     isAdmitted: () => admitted,
     guarded,
-    query: (work, signal) => guarded(() => permits(work, signal)),
+    query: (work, signal) => guarded(() => queries(() => work().catch(rethrowSlow), signal)),
+    lookUp: (work, signal) => guarded(() => lookUps(work, signal)),
     connections: () => ({ open: pool.pool.size, waiting: pool.pool.waiting }),
     close: () => sequelize.close(),
   };
+}
+
+function tooManyReads(): ServiceError {
+  return new ServiceError("TOO_MANY_REQUESTS", "too many reads are waiting for the database; try again");
+}
+
+function rethrowSlow(error: unknown): never {
+  if (!isStatementTimeout(error)) throw error;
+  throw new ServiceError("QUERY_TOO_SLOW", "the database took too long; ask for less", { cause: error });
 }

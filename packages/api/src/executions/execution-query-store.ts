@@ -27,7 +27,7 @@ export interface ExecutionQueries {
 export function createExecutionQueries(database: Database): ExecutionQueries {
   return {
     async get(key) {
-      const rows = await database.guarded(() =>
+      const rows = await database.lookUp(() =>
         database.withConnection((connection) => findExecutions(connection, [key], { lock: false })),
       );
       return rows[0];

@@ -25,7 +25,7 @@ const ADVANCE_MS = 5_000;
 /** What is overdue by this much and still unclaimed is told again. */
 const OVERDUE_MS = 1_500;
 const PAGE = 2_000;
-const SWEEP_START: DueBound = { timeMs: MIN_TIME_MS, taskId: 0 };
+const EARLIEST: DueBound = { timeMs: MIN_TIME_MS, taskId: 0 };
 /** A scheduler is told no further tasks while this many are unclaimed: an outage's backlog stays in the database. */
 const MAX_OUTSTANDING = 50_000;
 
@@ -47,13 +47,13 @@ export class FeedCursor {
   readonly #log: LogReader;
   readonly #incarnation: number;
   readonly #shards: readonly number[];
-  #bound: DueBound = SWEEP_START;
+  #bound: DueBound = EARLIEST;
   #started = false;
   readonly #shardSet: ReadonlySet<number>;
   /** Tasks that were told and not seen claimed since. */
   readonly #outstanding = new Set<number>();
   #fleetSeen = "";
-  #sweptTo: DueBound = SWEEP_START;
+  #sweptTo: DueBound = EARLIEST;
 
   constructor(parts: FeedParts, incarnation: number, shards: readonly number[]) {
     this.#parts = parts;
@@ -97,7 +97,7 @@ export class FeedCursor {
       ),
     );
     await this.#log.reached(revision, signal);
-    if (this.#started) while (this.revision < revision) yield* this.follow(revision);
+    if (this.#started) while (this.revision < revision) yield* this.follow(signal, revision);
     this.revision = revision;
     this.#started = true;
     if (result.due.length > 0) yield this.#due(result.due.map((key) => ({ ...key, recorded: false })));
@@ -107,9 +107,12 @@ export class FeedCursor {
   }
 
   /** Tells what has changed since, up to a revision. @returns whether anything had */
-  async *follow(untilRevision = Number.POSITIVE_INFINITY): AsyncGenerator<SubscribeResponse, boolean> {
+  async *follow(
+    signal: AbortSignal,
+    untilRevision = Number.POSITIVE_INFINITY,
+  ): AsyncGenerator<SubscribeResponse, boolean> {
     if (!this.#started) return false;
-    const events = (await this.#log.read(this.revision)).filter((event) => event.revision <= untilRevision);
+    const events = (await this.#log.read(this.revision, signal)).filter((event) => event.revision <= untilRevision);
     const verdicts = new FeedVerdicts();
     for (const event of events) {
       this.#judge(event, verdicts);
@@ -137,8 +140,8 @@ export class FeedCursor {
       ),
     );
     // A page at a time, and then from the start: what cannot be run for now does not hide what comes after it.
-    const isWhole = this.#sweptTo === SWEEP_START && overdue.next === undefined;
-    this.#sweptTo = overdue.next ?? SWEEP_START;
+    const isWhole = this.#sweptTo === EARLIEST && overdue.next === undefined;
+    this.#sweptTo = overdue.next ?? EARLIEST;
     // Without a backlog those still counted were settled without a row: nothing told of it.
     if (this.#outstanding.size >= MAX_OUTSTANDING && isWhole) this.#outstanding.clear();
     const occurrences = [

@@ -4,7 +4,7 @@ import { FeedCursor, type FeedParts } from "./feed-cursor.js";
 
 const SWEEP_MS = 2_000;
 /** How soon a change of the fleet is noticed. */
-const LOOK_MS = 200;
+const NEWS_MS = 200;
 
 /**
  * What falls due soon in the shards of an incarnation. The sweep is belt and braces: what an error left behind is late,
@@ -33,7 +33,7 @@ export async function* feed(
       yield cursor.window();
       sweepAtMs = performance.now() + SWEEP_MS;
     }
-    const moved = yield* cursor.follow();
-    if (!advanced && !moved) await cursor.news(LOOK_MS, signal);
+    const moved = yield* cursor.follow(signal);
+    if (!advanced && !moved) await cursor.news(NEWS_MS, signal);
   }
 }

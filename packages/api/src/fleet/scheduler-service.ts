@@ -61,10 +61,11 @@ async function reconcile({ database }: SchedulerServiceParts, request: Heartbeat
   const state = request.leaving ? "ENDED" : request.draining ? "DRAINING" : "LIVE";
   const claims = await database.guarded(() =>
     database.withConnection(async (connection) => {
-      if (!(await beat(connection, incarnation, state))) throw incarnationEnded(incarnation);
-      return findClaims(connection, incarnation);
+      const isAlive = await beat(connection, incarnation, state);
+      return isAlive ? findClaims(connection, incarnation) : undefined;
     }),
   );
+  if (claims === undefined) throw incarnationEnded(incarnation);
   const textOf = (claim: HeldClaim) =>
     `${executionKeyText({ taskId: claim.taskId, scheduledTimeMs: Number(claim.scheduledTimeMs) })}.${claim.fence}`;
   const believed = new Set(heldClaims.map(textOf));

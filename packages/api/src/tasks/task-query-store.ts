@@ -46,7 +46,7 @@ export interface TaskQueries {
   get(id: number): Promise<TaskRow | undefined>;
   list(request: ListTasksRequest, signal: AbortSignal): Promise<TaskPage>;
   /** By id, the original interface's way. */
-  skip(skip: number, limit: number): Promise<TaskRow[]>;
+  skip(skip: number, limit: number, signal: AbortSignal): Promise<TaskRow[]>;
   /** The executions that ended last, by task id. */
   lastExecutions(tasks: readonly TaskRow[]): Promise<Map<number, ExecutionRow>>;
 }
@@ -55,12 +55,13 @@ export function createTaskQueries(database: Database, logger: Logger): TaskQueri
   const fromModel = readerOf(logger);
   return {
     async get(id) {
-      const rows = await database.guarded(() => TaskModel.findAll({ where: { id }, raw: true }));
+      const rows = await database.lookUp(() => TaskModel.findAll({ where: { id }, raw: true }));
       return rows.map(fromModel)[0];
     },
-    async skip(skip, limit) {
-      const rows = await database.query(() =>
-        TaskModel.findAll({ order: [["id", "ASC"]], offset: skip, limit, raw: true }),
+    async skip(skip, limit, signal) {
+      const rows = await database.query(
+        () => TaskModel.findAll({ order: [["id", "ASC"]], offset: skip, limit, raw: true }),
+        signal,
       );
       return rows.map(fromModel);
     },
@@ -70,7 +71,7 @@ export function createTaskQueries(database: Database, logger: Logger): TaskQueri
         task.lastRunTimeMs === null ? [] : [{ taskId: task.id, scheduledTimeMs: task.lastRunTimeMs }],
       );
       if (keys.length === 0) return new Map();
-      const rows = await database.guarded(() =>
+      const rows = await database.lookUp(() =>
         database.withConnection((connection) => findExecutions(connection, keys, { lock: false })),
       );
       return new Map(rows.map((row) => [row.taskId, row]));

@@ -11,6 +11,7 @@ import type { FieldViolation } from "@taskscheduler/domain";
 
 /** As many as an error shows. */
 const MAX_FAULTS = 20;
+const MAX_DEPTH = 100;
 
 /**
  * What is wrong with a request's JSON, by its fields as the proto names them. For JSON that the library has refused: its
@@ -140,6 +141,8 @@ function repeatedKey(text: string): readonly Step[] | undefined {
   let isKeyNext = false;
   for (const token of tokensOf(text)) {
     const top = open.at(-1);
+    // No message of ours is as deep: what such a text is wrong in has been found by then.
+    if (open.length > MAX_DEPTH) return undefined;
     if (token === "{") open.push({ keys: new Set(), step: "" });
     else if (token === "[") open.push({ step: 0 });
     else if (token === "}" || token === "]") open.pop();

@@ -20,7 +20,7 @@ import { restTaskOf, type TaskInput, taskToCreate, taskToUpdate } from "./rest-t
 /** What ListTasks, which pages by tokens, cannot do. */
 export interface RestTasks {
   /** Tasks in the order of their ids. */
-  page(skip: number, limit: number): Promise<readonly Task[]>;
+  page(skip: number, limit: number, signal: AbortSignal): Promise<readonly Task[]>;
 }
 
 export interface RestOptions extends RestTasks {
@@ -89,12 +89,13 @@ async function run(route: Route, request: IncomingMessage, response: ServerRespo
 
 function collectionRoutes({ tasks, page, nowMs = Date.now }: RestOptions): Routes {
   return {
-    GET: async (request) => {
+    GET: async (request, contextOf) => {
       const query = new URLSearchParams((request.url ?? "").split("?").slice(1).join("?"));
       const skip = parseIntegerBetween(query.getAll("skip").at(-1) ?? "0", 0, Number.MAX_SAFE_INTEGER);
       const limit = parseIntegerBetween(query.getAll("limit").at(-1) ?? String(defaultLimit), 0, maxLimit);
       if ("value" in skip && "value" in limit) {
-        const found = limit.value === 0 ? [] : await page(skip.value, limit.value);
+        const found =
+          limit.value === 0 ? [] : await page(skip.value, limit.value, contextOf(TaskService.method.listTasks).signal);
         return jsonAnswer(200, found.map(restTaskOf));
       }
       const faults = Object.entries({ skip, limit }).flatMap(([name, parsed]): RestFault[] =>

@@ -68,23 +68,32 @@ export function createWriteGroup({ database, clock, logger, onCommit, onGroup }:
   const isIdle = () => inFlight === 0 && queue.weight() === 0;
 
   async function commitGroup(group: readonly WriteEntry[]): Promise<void> {
+    let committed: Awaited<ReturnType<typeof runGroup>>;
     try {
-      const { outcomes, segments } = await runAgainUntilCommitted(group.map((entry) => entry.command));
-      onCommit(segments);
-      onGroup(group.length);
-      for (const [index, entry] of group.entries()) settle(entry, outcomes[index]);
+      committed = await runAgainUntilCommitted(group.map((entry) => entry.command));
     } catch (error) {
-      // Without a connection to be had, who waits behind would only wait as long again.
-      if (error instanceof ServiceError) queue.rejectAll(error);
-      const failure = toCallError(error);
-      const isOfAll = failure instanceof ServiceError && !isTooLarge(error);
-      if (isOfAll || group.length === 1) {
-        for (const entry of group) entry.reject(failure);
-      } else {
-        // What the database refuses of one must not fail the others.
-        logger.warn({ err: error, size: group.length }, "a group of writes failed; each is tried alone");
-        for (const entry of group) await commitGroup([entry]);
-      }
+      await failGroup(group, error);
+      return;
+    }
+    onCommit(committed.segments);
+    onGroup(group.length);
+    for (const [index, entry] of group.entries()) settle(entry, committed.outcomes[index]);
+  }
+
+  async function failGroup(group: readonly WriteEntry[], error: unknown): Promise<void> {
+    // Without a connection to be had, who waits behind would only wait as long again.
+    if (error instanceof ServiceError) queue.rejectAll(error);
+    const failure = toCallError(error);
+    const isOfAll = failure instanceof ServiceError && !isTooLarge(error);
+    if (isOfAll || group.length === 1) {
+      for (const entry of group) entry.reject(failure);
+      return;
+    }
+    // What the database refuses of one must not fail the others.
+    logger.warn({ err: error, size: group.length }, "a group of writes failed; each is tried alone");
+    for (const entry of group) {
+      if (entry.signal?.aborted) entry.reject(entry.signal.reason);
+      else await commitGroup([entry]);
     }
   }
 

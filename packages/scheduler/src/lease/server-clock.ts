@@ -4,6 +4,8 @@ import type { Clock } from "./clock.js";
 const maxSamples = 16;
 /** Whole milliseconds of the wall clock cost up to one. */
 const resolutionMs = 1;
+/** Clocks that agree within a reading's error are taken for one, if the error is too little to be early by. */
+const sameClockMs = 2;
 /** How fast two clocks may drift apart: 100 ppm. An old sample of a short round trip loses to a new one in time. */
 const driftPerMs = 1e-4;
 
@@ -82,7 +84,9 @@ export class ServerClock {
     });
     this.#estimates = [...consistent.slice(1 - maxSamples), estimate];
     this.#offsetMs = offsetOf(this.#estimates, estimate.atMs);
-    this.#correctionMs = this.#offsetMs === 0 ? 0 : leastOffsetOf(this.#estimates, estimate.atMs);
+    this.#correctionMs = isSameClock(this.#estimates, estimate.atMs)
+      ? 0
+      : leastOffsetOf(this.#estimates, estimate.atMs);
   }
 
   /** The wall clock was set, or time passed unnoticed: what was learnt before counts no more. */
@@ -94,6 +98,11 @@ export class ServerClock {
 
 function errorOf({ errorMs, atMs }: Estimate, nowMs: number): number {
   return errorMs + (nowMs - atMs) * driftPerMs;
+}
+
+/** Nothing says that they differ, and what a reading cannot tell is too little to be early by. */
+function isSameClock(estimates: readonly Estimate[], nowMs: number): boolean {
+  return offsetOf(estimates, nowMs) === 0 && Math.min(...estimates.map((e) => errorOf(e, nowMs))) <= sameClockMs;
 }
 
 function offsetOf(estimates: readonly Estimate[], nowMs: number): number {
