@@ -4,7 +4,7 @@ import type { TaskInput } from "./task-input.js";
 type Sized = Pick<TaskInput, "name" | "description" | "labels">;
 
 /** A row that is larger counts for as many: a group of writes, whose rows are bounded, is then bounded in bytes too. */
-const ROW_BYTES = 16 * 1024;
+const ROW_BYTES = 4 * 1024;
 /** Of one request's tasks as SQL. The database takes a statement of 16 MiB unless its `max_allowed_packet` says otherwise. */
 const MAX_REQUEST_BYTES = 15 * 1024 * 1024;
 
