@@ -263,7 +263,8 @@ describe("readers of one event a second", () => {
     expect(readSlowly).toBeLessThan(CHANGES / 10);
     for (const reader of stalled) expect(reader.read()).toBeLessThan(CHANGES / 10);
     expect(seen.failures).toEqual([]);
-    expect(lags[1]!.worst).toBeLessThan(5_000);
+    const [before, beside] = lags;
+    expect(beside!.median).toBeLessThan(20 * (before!.median + 20));
     expect(held - usual).toBeLessThan(MAX_GROWTH_BYTES);
   });
 

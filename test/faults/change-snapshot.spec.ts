@@ -91,6 +91,8 @@ function startWriters(ids: number[], random: Random) {
     }
   };
   const writing = Promise.all(Array.from({ length: WRITERS }, (_, index) => write(index)));
+  // Judged by stop; until then it is nobody's unhandled rejection.
+  writing.catch(() => undefined);
   return {
     count: () => writes,
     async stop() {

@@ -116,7 +116,7 @@ interface Watchers {
 }
 
 /** One that stays as long as it is served, and one that drops its stream itself as well; both resume at either API. */
-function watchTaskss(resumeToken: string, random: Random): Watchers {
+function startWatchers(resumeToken: string, random: Random): Watchers {
   const common = { clients, resumeToken };
   return {
     tasks: [
@@ -308,7 +308,7 @@ it("two minutes of kill -9 in random order: each due occurrence has one row and 
   const plan = planKills(random.fork(), victims().length, KILLS_MS);
   process.stderr.write(`kills under load: ${describePlan(plan, victims())}\n`);
   const token = await firstToken();
-  const watchers = watchTaskss(token, random.fork());
+  const watchers = startWatchers(token, random.fork());
   const load = await createLoad();
   const writers = startEditingWriters(clients, random.fork());
   await strikeBy(plan, victims());

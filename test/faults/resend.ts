@@ -5,6 +5,11 @@ const LIMIT_MS = 30_000;
 /** What grpc-js says of a call whose answer may have been lost. */
 const UNANSWERED: ReadonlySet<unknown> = new Set([status.UNAVAILABLE, status.CANCELLED, status.DEADLINE_EXCEEDED]);
 
+/** Whether a call may have been done although it failed: it may be sent again under its `request_id`. */
+export function isUnanswered(error: unknown): boolean {
+  return UNANSWERED.has(Reflect.get(Object(error), "code"));
+}
+
 export interface Answered<T> {
   readonly answer: T;
   /** How often it was sent before, and not answered. */
@@ -18,8 +23,7 @@ export async function untilAnswered<T>(send: () => Promise<T>): Promise<Answered
     try {
       return { answer: await send(), resent };
     } catch (error) {
-      const code: unknown = Reflect.get(Object(error), "code");
-      if (!UNANSWERED.has(code) || performance.now() > deadline) throw error;
+      if (!isUnanswered(error) || performance.now() > deadline) throw error;
       await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
     }
   }

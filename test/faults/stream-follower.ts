@@ -1,6 +1,7 @@
 import type { ClientReadableStream } from "@grpc/grpc-js";
 import type { Random } from "../setup/random.js";
 import type { TaskClient } from "../setup/task-client.js";
+import { isUnanswered } from "./resend.js";
 
 /** What every event of a watch carries. */
 export interface Resumable {
@@ -29,7 +30,6 @@ export interface StreamFollowerOptions<E extends Resumable> {
   readonly take: (event: E) => void;
 }
 
-const ORDINARY = /UNAVAILABLE|CANCELLED|DEADLINE_EXCEEDED/;
 const PAUSE_MS = 20;
 
 /** Follows a change stream over any number of streams and APIs, as a careful client would. */
@@ -78,7 +78,7 @@ export function followStream<E extends Resumable>(options: StreamFollowerOptions
       try {
         await followOne();
       } catch (error) {
-        if (!ORDINARY.test(String(error))) throw error;
+        if (!isUnanswered(error)) throw error;
         await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
       }
     }
