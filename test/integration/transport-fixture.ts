@@ -94,6 +94,7 @@ export async function startTransports(options: { corsOrigins?: string[] } = {}):
   });
   const rest: TransportFixture["rest"] = {
     tasks,
+    nowMs: Date.now,
     page: async (skip, limit) => {
       if (skip === 503) throw new ServiceError("DATABASE_UNAVAILABLE", "the database cannot be reached");
       return [create(TaskSchema, { id: skip, name: String(limit) })];

@@ -4,7 +4,7 @@ import { eventually } from "./eventually.js";
 import { freePort } from "./free-port.js";
 
 const root = join(__dirname, "..", "..");
-const READY_MS = 30_000;
+const READY_MS = 50_000;
 const STOP_MS = 20_000;
 
 export interface ServiceProcess {

@@ -1,10 +1,10 @@
 import { ExecutionService, SchedulerService, TaskService } from "@taskscheduler/proto";
 import { createMetrics, type Logger, type Part } from "@taskscheduler/runtime";
 import { createBackend } from "./backend.js";
+import { createCensus } from "./census.js";
 import { createChangeLog } from "./changes/change-log.js";
 import { purgeSegments } from "./changes/change-store.js";
 import type { ApiConfig } from "./config.js";
-import { createCensus } from "./database/census.js";
 import { createDatabase } from "./database/database.js";
 import { createDatabaseClock } from "./database/database-clock.js";
 import { createRetention } from "./database/retention.js";

@@ -1,6 +1,6 @@
 import { Counter, Gauge, Histogram, type Registry } from "@taskscheduler/runtime";
+import type { Counts } from "./census.js";
 import type { ChangeSegment } from "./changes/change-event.js";
-import type { Counts } from "./database/census.js";
 import { executionStateName } from "./executions/execution-mapper.js";
 
 /** What is read when the metrics are asked for. */

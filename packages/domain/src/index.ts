@@ -26,10 +26,12 @@ export {
   EXECUTION_TRIGGERS,
   type ExecutionState,
   type ExecutionTrigger,
+  HELD_STATES,
   isUnfinished,
   TASK_STATES,
   type TaskState,
   UNFINISHED_STATES,
+  WAITING_STATES,
 } from "./states.js";
 export { MAX_TIME_MS, MIN_TIME_MS } from "./time-range.js";
 export { parseTimeZone } from "./time-zone.js";

@@ -23,8 +23,14 @@ export const EXECUTION_TRIGGERS = ["SCHEDULE", "MANUAL", "CATCH_UP", "BACKFILL"]
 
 export type ExecutionTrigger = (typeof EXECUTION_TRIGGERS)[number];
 
+/** In these an execution waits for a scheduler. */
+export const WAITING_STATES = ["PENDING", "RETRYING"] as const satisfies ExecutionState[];
+
+/** In these a scheduler holds it. */
+export const HELD_STATES = ["CLAIMED", "RUNNING"] as const satisfies ExecutionState[];
+
 /** In these something may still happen to the execution; in the others its state never changes again. */
-export const UNFINISHED_STATES = ["PENDING", "CLAIMED", "RUNNING", "RETRYING"] as const satisfies ExecutionState[];
+export const UNFINISHED_STATES = [...WAITING_STATES, ...HELD_STATES] as const;
 
 export function isUnfinished(state: ExecutionState): boolean {
   return UNFINISHED_STATES.some((unfinished) => unfinished === state);

@@ -2,7 +2,7 @@ import type { ConnectionConfig } from "mariadb";
 import { instantTypeCast } from "./instants.js";
 import { PACKET_BYTES } from "./statement-size.js";
 
-const CONNECT_TIMEOUT_MS = 2_000;
+const CONNECT_TIMEOUT_MS = 4_000;
 
 /** What every connection of ours is made with: no setting of the server's or of its databases matters. */
 export function connectionOptions(url: string) {

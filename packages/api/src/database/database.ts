@@ -45,11 +45,10 @@ interface ConnectionPool {
 export interface DatabaseOptions {
   /** `mariadb://user:password@host:port/database` */
   readonly url: string;
-  readonly poolSize?: number;
 }
 
 const POOL_SIZE = 16;
-const ACQUIRE_TIMEOUT_MS = 3_000;
+const ACQUIRE_TIMEOUT_MS = 5_000;
 /** A database that hangs, rather than dies, is given up after this. */
 const SILENCE_MS = 8_000;
 /** The server itself ends a statement before that, so that none goes on whose caller has been told that it failed. */
@@ -61,12 +60,12 @@ const LOOK_UPS = { count: 4, maxWaiting: 20_000, waitMs: 10_000 };
 const IDLE_MS = 5_000;
 
 /** Opens no connection yet. */
-export function createDatabase({ url, poolSize = POOL_SIZE }: DatabaseOptions): Database {
+export function createDatabase({ url }: DatabaseOptions): Database {
   const { host, port, user, password, database, timezone: _, ...options } = connectionOptions(url);
   const sequelize = new Sequelize({
     ...{ dialect: "mariadb", host, port, username: user, password, database, timezone: "+00:00", logging: false },
     models: [TaskModel, ExecutionModel],
-    pool: { max: poolSize, min: 0, acquire: ACQUIRE_TIMEOUT_MS, idle: IDLE_MS },
+    pool: { max: POOL_SIZE, min: 0, acquire: ACQUIRE_TIMEOUT_MS, idle: IDLE_MS },
     dialectOptions: {
       ...options,
       sessionVariables: { ...options.sessionVariables, max_statement_time: STATEMENT_SECONDS },

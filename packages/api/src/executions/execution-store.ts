@@ -104,3 +104,15 @@ export async function purgeExecutions(connection: SqlConnection, beforeMs: numbe
   );
   return outcome.affectedRows;
 }
+
+/** How many executions are in each unfinished state that any is in. The database gives up after the time. */
+export async function countUnfinished(
+  connection: SqlConnection,
+  limitSeconds: number,
+): Promise<{ readonly state: string; readonly count: number }[]> {
+  return connection.query(
+    `SET STATEMENT max_statement_time = ${limitSeconds} FOR
+       SELECT state, COUNT(*) AS count FROM executions FORCE INDEX (executions_state) WHERE state IN (?) GROUP BY state`,
+    [UNFINISHED_STATES],
+  );
+}

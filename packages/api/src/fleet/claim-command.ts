@@ -13,20 +13,17 @@ import { type ExecutionKey, type ExecutionRow, newExecution } from "../execution
 import { isReopenable, isSettled } from "../tasks/task-decisions.js";
 import { scheduleOf, type TaskRow } from "../tasks/task-row.js";
 import type { Stage, WriteCommand, WriteView } from "../writes/write-command.js";
+import type { Due } from "./due-store.js";
 
 /** What is claimed further ahead than this is refused: schedulers claim about a second ahead. */
 const CLAIM_AHEAD_MS = 10_000;
 /** A next occurrence within this time is told with the claim's answer; the feed tells those that are later. */
-export const NEXT_TOLD_MS = 120_000;
+const NEXT_TOLD_MS = 120_000;
 
 export interface ClaimRules {
   /** Later than this is missed. */
   readonly missedAfterMs: number;
   readonly catchUpWindowMs: number;
-}
-
-interface Occurrence extends ExecutionKey {
-  readonly recorded: boolean;
 }
 
 /**
@@ -39,7 +36,7 @@ export function claimCommand(
   onDefect: (error: unknown, taskId: number) => void,
 ): WriteCommand<ClaimExecutionsResponse> {
   const occurrences = request.occurrences.map(
-    (occurrence): Occurrence => ({
+    (occurrence): Due => ({
       taskId: occurrence.taskId,
       scheduledTimeMs: Number(occurrence.scheduledTimeMs),
       recorded: occurrence.recorded,
@@ -82,7 +79,7 @@ interface Claimant {
 
 /** The settlement of a task whose own next occurrence is asked for; undefined when it is another by now, or too early. */
 function settlementOf(
-  occurrence: Occurrence,
+  occurrence: Due,
   task: TaskRow | undefined,
   nowMs: number,
   rules: ClaimRules,
@@ -99,7 +96,7 @@ function settlementOf(
   });
 }
 
-function keysOf(occurrence: Occurrence, view: WriteView, rules: ClaimRules): ExecutionKey[] {
+function keysOf(occurrence: Due, view: WriteView, rules: ClaimRules): ExecutionKey[] {
   const { taskId } = occurrence;
   let settlement: Settlement | undefined;
   try {
@@ -112,7 +109,7 @@ function keysOf(occurrence: Occurrence, view: WriteView, rules: ClaimRules): Exe
 }
 
 function claim(
-  occurrence: Occurrence,
+  occurrence: Due,
   claimant: Claimant,
   rules: ClaimRules,
   view: WriteView,

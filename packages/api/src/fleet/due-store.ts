@@ -1,7 +1,13 @@
-import { SHARD_COUNT, shardOf } from "@taskscheduler/domain";
+import { HELD_STATES, SHARD_COUNT, shardOf, WAITING_STATES } from "@taskscheduler/domain";
 import type { SqlConnection } from "../database/database.js";
 import { toDatetime } from "../database/instants.js";
 import type { ExecutionKey, ExecutionRow } from "../executions/execution-row.js";
+
+/** An occurrence that a scheduler is to claim. */
+export interface Due extends ExecutionKey {
+  /** It has a row in the ledger already: it waits there, or its claimant has ended. */
+  readonly recorded: boolean;
+}
 
 /** How far a feed has read, in the order of time and id. */
 export interface DueBound {
@@ -50,10 +56,10 @@ export async function findWaiting(
 ): Promise<ExecutionKey[]> {
   return connection.query(
     `SELECT task_id AS taskId, scheduled_time AS scheduledTimeMs FROM executions FORCE INDEX (executions_state)
-       WHERE task_id % ${SHARD_COUNT} IN (?) AND (state IN ('PENDING','RETRYING')
-         OR (state IN ('CLAIMED','RUNNING') AND (incarnation IS NULL OR incarnation NOT IN (?))))
+       WHERE task_id % ${SHARD_COUNT} IN (?) AND (state IN (?)
+         OR (state IN (?) AND (incarnation IS NULL OR incarnation NOT IN (?))))
        LIMIT ?`,
-    [shards, live.length === 0 ? [0] : live, limit],
+    [shards, WAITING_STATES, HELD_STATES, live.length === 0 ? [0] : live, limit],
   );
 }
 
@@ -64,7 +70,7 @@ export async function findClaims(
 ): Promise<Pick<ExecutionRow, "taskId" | "scheduledTimeMs" | "fence" | "attempt">[]> {
   return connection.query(
     `SELECT task_id AS taskId, scheduled_time AS scheduledTimeMs, fence, attempt
-       FROM executions FORCE INDEX (executions_state) WHERE state IN ('CLAIMED','RUNNING') AND incarnation = ?`,
-    [incarnation],
+       FROM executions FORCE INDEX (executions_state) WHERE state IN (?) AND incarnation = ?`,
+    [HELD_STATES, incarnation],
   );
 }

@@ -14,8 +14,8 @@ import type { ChangeLog, LogReader } from "../changes/change-log.js";
 import { readAtRevision } from "../changes/change-store.js";
 import type { Database } from "../database/database.js";
 import type { Clock } from "../database/database-clock.js";
-import { type DueBound, findWaiting, pageDueTasks } from "./due-store.js";
-import { type Due, dueMessage, FeedVerdicts } from "./feed-verdicts.js";
+import { type Due, type DueBound, findWaiting, pageDueTasks } from "./due-store.js";
+import { dueMessage, FeedVerdicts } from "./feed-verdicts.js";
 import type { Fleet } from "./fleet.js";
 
 /** A scheduler is told what falls due this far ahead. */

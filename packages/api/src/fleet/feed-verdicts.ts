@@ -7,13 +7,7 @@ import {
   SubscribeResponseSchema,
   WithdrawnClaimsSchema,
 } from "@taskscheduler/proto";
-import type { ExecutionKey } from "../executions/execution-row.js";
-
-/** An occurrence that a scheduler is to claim. */
-export interface Due extends ExecutionKey {
-  /** It has a row in the ledger already: it waits there, or its claimant has ended. */
-  readonly recorded: boolean;
-}
+import type { Due } from "./due-store.js";
 
 /** What a run of changes means to a scheduler. Of several changes of one task the last one counts. */
 export class FeedVerdicts {

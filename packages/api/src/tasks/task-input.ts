@@ -23,15 +23,8 @@ export interface TaskInput {
 }
 
 /** Of the fields that a mask can name, those that this release supports. */
-export const TASK_INPUT_FIELDS = [
-  "name",
-  "scheduled_time",
-  "recurrence",
-  "time_zone",
-  "description",
-  "labels",
-] as const;
-export type TaskInputField = (typeof TASK_INPUT_FIELDS)[number];
+const TASK_INPUT_FIELDS = ["name", "scheduled_time", "recurrence", "time_zone", "description", "labels"] as const;
+type TaskInputField = (typeof TASK_INPUT_FIELDS)[number];
 
 const UNSUPPORTED_TASK_FIELDS = [
   ...["cron", "rrule", "dst_policy", "misfire_policy", "overlap_policy", "catch_up_window", "end_time", "max_runs"],

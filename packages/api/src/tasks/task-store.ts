@@ -127,3 +127,16 @@ export async function pageTasks(connection: SqlConnection, afterId: number, limi
   const rows: StoredTask[] = await connection.query(sql, [afterId, limit]);
   return rows.map(toTaskRow);
 }
+
+export interface StateCount {
+  readonly state: string;
+  readonly count: number;
+}
+
+/** How many tasks are in each state that any is in. The database gives up after the time. */
+export async function countTasks(connection: SqlConnection, limitSeconds: number): Promise<StateCount[]> {
+  return connection.query(
+    `SET STATEMENT max_statement_time = ${limitSeconds} FOR
+       SELECT state, COUNT(*) AS count FROM tasks FORCE INDEX (tasks_due) GROUP BY state`,
+  );
+}

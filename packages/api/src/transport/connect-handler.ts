@@ -12,6 +12,7 @@ import type { Logger } from "@taskscheduler/runtime";
 import { withReason } from "./connect-reasons.js";
 import { type HttpAnswer, jsonAnswer, send } from "./http-answer.js";
 import { keepJson } from "./json-request.js";
+import { maxMessageBytes } from "./message-size.js";
 import { type ServedService, specOf } from "./served-service.js";
 
 export interface ConnectHandlerOptions {
@@ -20,8 +21,6 @@ export interface ConnectHandlerOptions {
   readonly stopStreams: AbortSignal;
   readonly logger: Logger;
 }
-
-const maxMessageBytes = 16 * 1024 * 1024;
 
 /**
  * A field that is misspelt is an error, not left out in silence. A batch's errors carry details, as calls' do. Connect's

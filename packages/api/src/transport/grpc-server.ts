@@ -13,6 +13,7 @@ import { grpcMethodsOf } from "./grpc-methods.js";
 import { addReflection } from "./grpc-reflection.js";
 import { grpcStatusOf } from "./grpc-status.js";
 import { LibraryStreams } from "./library-streams.js";
+import { maxMessageBytes } from "./message-size.js";
 import type { ServedService } from "./served-service.js";
 
 export interface GrpcServerOptions {
@@ -32,7 +33,6 @@ export interface GrpcServer extends Part {
   setServing(isServing: boolean): void;
 }
 
-const maxMessageBytes = 16 * 1024 * 1024;
 const healthPollMs = 500;
 
 const serverOptions: ServerOptions = {

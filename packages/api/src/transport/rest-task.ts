@@ -37,7 +37,7 @@ export function restTaskOf(task: Task): RestTask {
   };
 }
 
-export interface TaskInput {
+export interface RestTaskInput {
   readonly task: Task;
   /** The proto's names of the fields that were given. */
   readonly given: readonly string[];
@@ -48,7 +48,7 @@ export interface TaskInput {
 type TimeRule = (instant: Instant) => Parsed<Instant>;
 
 /** @param nowMs what `scheduled_time` must be later than */
-export function taskToCreate(body: unknown, nowMs: number): TaskInput {
+export function taskToCreate(body: unknown, nowMs: number): RestTaskInput {
   const inFuture: TimeRule = (instant) =>
     instant.seconds * 1000 + instant.nanos / 1e6 > nowMs
       ? { value: instant }
@@ -56,11 +56,11 @@ export function taskToCreate(body: unknown, nowMs: number): TaskInput {
   return taskOf(body, ["name", "scheduled_time"], inFuture);
 }
 
-export function taskToUpdate(body: unknown): TaskInput {
+export function taskToUpdate(body: unknown): RestTaskInput {
   return taskOf(body, [], (instant) => ({ value: instant }));
 }
 
-function taskOf(body: unknown, required: readonly string[], timeRule: TimeRule): TaskInput {
+function taskOf(body: unknown, required: readonly string[], timeRule: TimeRule): RestTaskInput {
   const task = create(TaskSchema);
   if (typeof body !== "object" || body === null || Array.isArray(body)) {
     const msg = "Input should be a valid dictionary or object to extract fields from";

@@ -15,7 +15,7 @@ import { readRestBody } from "./rest-body.js";
 import { errorAnswer, faultsAnswer } from "./rest-error.js";
 import type { RestFault } from "./rest-fault.js";
 import { parseInteger, parseIntegerBetween } from "./rest-integer.js";
-import { restTaskOf, type TaskInput, taskToCreate, taskToUpdate } from "./rest-task.js";
+import { type RestTaskInput, restTaskOf, taskToCreate, taskToUpdate } from "./rest-task.js";
 
 /** What ListTasks, which pages by tokens, cannot do. */
 export interface RestTasks {
@@ -27,7 +27,7 @@ export interface RestOptions extends RestTasks {
   /** With its policies. */
   readonly tasks: ServiceImpl<typeof TaskService>;
   /** What a new task must be later than; default: this machine's clock. */
-  readonly nowMs?: () => number;
+  readonly nowMs: () => number;
   readonly logger: Logger;
 }
 
@@ -87,7 +87,7 @@ async function run(route: Route, request: IncomingMessage, response: ServerRespo
   }
 }
 
-function collectionRoutes({ tasks, page, nowMs = Date.now }: RestOptions): Routes {
+function collectionRoutes({ tasks, page, nowMs }: RestOptions): Routes {
   return {
     GET: async (request, contextOf) => {
       const query = new URLSearchParams((request.url ?? "").split("?").slice(1).join("?"));
@@ -161,8 +161,8 @@ async function call<I extends DescMessage, O extends DescMessage>(
 /** Undefined: the body is too large. */
 async function readInput(
   request: IncomingMessage,
-  parse: (body: unknown) => TaskInput,
-): Promise<TaskInput | undefined> {
+  parse: (body: unknown) => RestTaskInput,
+): Promise<RestTaskInput | undefined> {
   const body = await readRestBody(request);
   if (body.kind === "too large") {
     // A client that is still sending would not read the answer.

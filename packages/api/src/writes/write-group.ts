@@ -1,6 +1,5 @@
-import { setTimeout as wait } from "node:timers/promises";
 import { ServiceError } from "@taskscheduler/domain";
-import type { Logger } from "@taskscheduler/runtime";
+import { type Logger, sleep } from "@taskscheduler/runtime";
 import type { ChangeSegment } from "../changes/change-event.js";
 import type { Database } from "../database/database.js";
 import type { Clock } from "../database/database-clock.js";
@@ -106,7 +105,7 @@ export function createWriteGroup({ database, clock, logger, onCommit, onGroup }:
         // A duplicate key is another process's write between our look and ours: the next look sees it.
         const isOver = attempt === ATTEMPTS || performance.now() > endMs;
         if (isOver || !(isTransient(error) || isDuplicateKey(error))) throw error;
-        await wait(Math.random() * RETRY_MS * attempt);
+        await sleep(Math.random() * RETRY_MS * attempt);
       }
     }
   }

@@ -20,10 +20,8 @@ export type AnyCommand = WriteCommand<unknown>;
 
 export type CommandOutcome = { readonly answer: unknown } | { readonly error: unknown };
 
-interface Decided {
-  readonly command: AnyCommand;
-  readonly decision: Decision<unknown>;
-}
+/** What a command decided: to be answered once its rows are written, or at once. */
+type Verdict = CommandOutcome | { readonly decision: Decision<unknown> };
 
 /**
  * Runs a group of commands in one transaction: reads and locks all that they need in the order tasks, executions;
@@ -43,42 +41,39 @@ export async function runGroup(
     connection,
     commands.flatMap((command) => (command.request === undefined ? [] : [command.request.id])),
   );
-  const outcomes = new Map<AnyCommand, CommandOutcome>();
-  const decided: Decided[] = [];
   const total = new WriteStage();
-  for (const command of commands) decideOne(command, view, answers, total, decided, outcomes);
+  const verdicts = commands.map((command) => decide(command, view, answers, total));
   const ids = await writeRows(connection, total);
-  for (const { command, decision } of decided) outcomes.set(command, { answer: decision(ids) });
-  await saveAnswers(connection, newAnswers(decided, outcomes), nowMs);
+  const outcomes = verdicts.map(
+    (verdict): CommandOutcome => ("decision" in verdict ? { answer: verdict.decision(ids) } : verdict),
+  );
+  await saveAnswers(
+    connection,
+    commands.flatMap((command, index) => newAnswer(command, verdicts[index], outcomes[index])),
+    nowMs,
+  );
   const segments = await writeChanges(connection, total, ids, nowMs);
   await connection.query("COMMIT");
-  return { outcomes: commands.map((command) => outcomes.get(command) ?? { error: new Error("undecided") }), segments };
+  return { outcomes, segments };
 }
 
-function decideOne(
+/** What it writes joins the total, unless it refuses, was answered before, or is only to be judged. */
+function decide(
   command: AnyCommand,
   view: WriteView,
   answers: ReadonlyMap<string, StoredAnswer>,
   total: WriteStage,
-  decided: Decided[],
-  outcomes: Map<AnyCommand, CommandOutcome>,
-): void {
+): Verdict {
   try {
     const first = command.request === undefined ? undefined : answers.get(command.request.id.toLowerCase());
-    if (first !== undefined) {
-      outcomes.set(command, { answer: firstAnswer(command, first) });
-      return;
-    }
+    if (first !== undefined) return { answer: firstAnswer(command, first) };
     const stage = new WriteStage();
     const decision = command.decide(view, stage);
-    if (command.validateOnly) {
-      outcomes.set(command, { answer: decision({ created: (row) => row }) });
-      return;
-    }
+    if (command.validateOnly) return { answer: decision({ created: (row) => row }) };
     total.add(stage);
-    decided.push({ command, decision });
+    return { decision };
   } catch (error) {
-    outcomes.set(command, { error });
+    return { error };
   }
 }
 
@@ -159,13 +154,12 @@ async function writeRows(connection: SqlConnection, stage: WriteStage): Promise<
   };
 }
 
-function newAnswers(decided: readonly Decided[], outcomes: ReadonlyMap<AnyCommand, CommandOutcome>): StoredAnswer[] {
-  return decided.flatMap(({ command }) => {
-    const outcome = outcomes.get(command);
-    if (command.request === undefined || outcome === undefined || !("answer" in outcome)) return [];
-    const { id, fingerprint, encode } = command.request;
-    return [{ requestId: id.toLowerCase(), fingerprint, answer: encode(outcome.answer) }];
-  });
+/** What is to be kept for a request that may be sent again; none for one that was refused, or answered before. */
+function newAnswer(command: AnyCommand, verdict?: Verdict, outcome?: CommandOutcome): StoredAnswer[] {
+  if (command.request === undefined || verdict === undefined || !("decision" in verdict)) return [];
+  if (outcome === undefined || !("answer" in outcome)) return [];
+  const { id, fingerprint, encode } = command.request;
+  return [{ requestId: id.toLowerCase(), fingerprint, answer: encode(outcome.answer) }];
 }
 
 async function writeChanges(

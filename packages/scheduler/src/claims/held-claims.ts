@@ -1,14 +1,7 @@
+import type { ClaimGrant } from "./claim-grant.js";
 import type { ClaimState, HeldClaim, Outcome } from "./held-claim.js";
 import { occurrenceKey } from "./occurrence-key.js";
 import type { SettledFences } from "./settled-fences.js";
-
-/** What the API grants, its integers as numbers. */
-export interface ClaimGrant {
-  readonly taskId: number;
-  readonly scheduledTimeMs: number;
-  readonly fence: number;
-  readonly attempt: number;
-}
 
 /** What a heartbeat says is held. */
 export interface HeldSnapshot {

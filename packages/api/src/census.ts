@@ -1,6 +1,8 @@
 import { TASK_STATES, UNFINISHED_STATES } from "@taskscheduler/domain";
 import type { Logger } from "@taskscheduler/runtime";
-import type { Database } from "./database.js";
+import type { Database, SqlConnection } from "./database/database.js";
+import { countUnfinished } from "./executions/execution-store.js";
+import { countTasks, type StateCount } from "./tasks/task-store.js";
 
 /** How many there are, by the name of their state; undefined: not known, or no longer. */
 export interface Counts {
@@ -21,24 +23,18 @@ export function createCensus(database: Database, logger: Logger): { latest(): Co
   let counts: Counts | undefined;
   let readAtMs = Number.NEGATIVE_INFINITY;
 
-  async function count(sql: string, states: readonly string[]): Promise<ReadonlyMap<string, number>> {
-    const rows: { state: string; count: number }[] = await database.withConnection((connection) =>
-      connection.query(`SET STATEMENT max_statement_time = ${LIMIT_SECONDS} FOR ${sql}`),
-    );
+  async function count(
+    states: readonly string[],
+    read: (connection: SqlConnection, limitSeconds: number) => Promise<readonly StateCount[]>,
+  ): Promise<ReadonlyMap<string, number>> {
+    const rows = await database.withConnection((connection) => read(connection, LIMIT_SECONDS));
     const found = new Map(rows.map((row) => [row.state, Number(row.count)]));
     return new Map(states.map((state) => [state, found.get(state) ?? 0]));
   }
 
   async function read(): Promise<Counts> {
-    const tasks = await count(
-      "SELECT state, COUNT(*) AS count FROM tasks FORCE INDEX (tasks_due) GROUP BY state",
-      TASK_STATES,
-    );
-    const unfinishedExecutions = await count(
-      `SELECT state, COUNT(*) AS count FROM executions FORCE INDEX (executions_state)
-         WHERE state IN (${UNFINISHED_STATES.map((state) => `'${state}'`).join()}) GROUP BY state`,
-      UNFINISHED_STATES,
-    );
+    const tasks = await count(TASK_STATES, countTasks);
+    const unfinishedExecutions = await count(UNFINISHED_STATES, countUnfinished);
     return { tasks, unfinishedExecutions };
   }
 
