@@ -19,6 +19,7 @@ import { createTestDatabase, type TestDatabase } from "../setup/test-database.js
 import { heldWhile, watchApi } from "./api-watch.js";
 import { startJudgedWatcher } from "./judged-watcher.js";
 import { envelope } from "./raw-http.js";
+import { revisionOf } from "./task-follower.js";
 import { createToldLog, type ToldLog, upserted } from "./told-log.js";
 
 /** Readers that read one event a second, while tasks of 10 KB change by the thousand. */
@@ -191,8 +192,6 @@ async function tokenOfNow(): Promise<string> {
     return value.resumeToken;
   }
 }
-
-const revisionOf = (token: string) => Number(token.split("-")[1]);
 
 /** The worst and the usual time from the acknowledgement to a reader that keeps up. */
 function lagOf(acknowledged: ReadonlyMap<string, number>, toldAt: ReadonlyMap<string, number>) {
