@@ -2,6 +2,7 @@ import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { eventually } from "../setup/eventually.js";
 import type { Random } from "../setup/random.js";
 import type { TaskClient } from "../setup/task-client.js";
+import { isUnanswered } from "./resend.js";
 import { deleted, GROUP_LABEL, type ToldChange, upserted } from "./told-log.js";
 
 /** Writers that create, change and delete tasks of the same names, and remember what was acknowledged. */
@@ -61,7 +62,7 @@ export function startWriters(clients: readonly TaskClient[], random: Random): Ch
         if (/NOT_FOUND/.test(text)) forgetGone(text);
         else if (/ALREADY_EXISTS/.test(text)) {
           if (unanswered > 0) await learn(client).catch(() => undefined);
-        } else if (/UNAVAILABLE|DEADLINE_EXCEEDED/.test(text)) {
+        } else if (isUnanswered(error)) {
           unanswered += 1;
           await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
         } else throw error;
