@@ -4,7 +4,7 @@ import { type ApiProcess, killAll, startApi } from "../setup/processes.js";
 import { createRandom, type Random } from "../setup/random.js";
 import { createTaskClient, type TaskClient } from "../setup/task-client.js";
 import { createTestDatabase, type TestDatabase } from "../setup/test-database.js";
-import { type ChangeWriters, GROUPS, startWriters } from "./change-writers.js";
+import { type ChangeWriters, GROUPS, startWriters, WRITERS } from "./change-writers.js";
 import { type JudgedWatcher, startJudgedWatcher } from "./judged-watcher.js";
 import {
   changesOf,
@@ -172,7 +172,7 @@ function expectHeld(told: readonly (string | undefined)[], written: readonly str
   expect(differing).toEqual([]);
 }
 
-describe("a change stream, with 32 writers at two APIs", () => {
+describe(`a change stream, with ${WRITERS} writers at two APIs`, () => {
   it(`leaves out nothing of ${CHANGES} changes, repeats nothing, and keeps the order; snapshots meanwhile are whole`, async () => {
     const random = createRandom("change stream");
     const log = createToldLog();
