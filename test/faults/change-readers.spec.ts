@@ -10,12 +10,11 @@ import {
   type WatchTasksResponse,
   WatchTasksResponseSchema,
 } from "@taskscheduler/proto";
-import { createConnection } from "mariadb";
 import { eventually } from "../setup/eventually.js";
 import { type ApiProcess, killAll, startApi } from "../setup/processes.js";
 import { createRandom } from "../setup/random.js";
 import { createTaskClient, type TaskClient } from "../setup/task-client.js";
-import { createTestDatabase, type TestDatabase } from "../setup/test-database.js";
+import { connectTo, createTestDatabase, type TestDatabase } from "../setup/test-database.js";
 import { heldWhile, watchApi } from "./api-watch.js";
 import { startJudgedWatcher } from "./judged-watcher.js";
 import { envelope } from "./raw-http.js";
@@ -276,7 +275,7 @@ describe("readers of one event a second", () => {
     );
     // More than the sockets, and than the API keeps of recent changes, by bytes.
     for (let batch = 0; batch < 5; batch += 1) await createLarge(`batch ${batch}`, 1_000);
-    const connection = await createConnection({ ...connectionParts(database.url) });
+    const connection = await connectTo(database.url);
     await eventually("the log is purged", async () => {
       const rows: unknown[] = await connection.query("SELECT revision FROM changes LIMIT 1");
       return rows.length === 0;
@@ -300,8 +299,3 @@ describe("readers of one event a second", () => {
     expect(watcher.fault()).toBeUndefined();
   });
 });
-
-function connectionParts(url: string) {
-  const { hostname, port, username, password, pathname } = new URL(url);
-  return { host: hostname, port: Number(port), user: username, password, database: pathname.slice(1) };
-}

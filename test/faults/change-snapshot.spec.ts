@@ -1,11 +1,11 @@
 import type { WatchTasksResponse } from "@taskscheduler/proto";
-import { type Connection, createConnection } from "mariadb";
+import type { Connection } from "mariadb";
 import { type PrivateServer, startPrivateServer } from "../../scripts/mariadb.mjs";
 import { eventually } from "../setup/eventually.js";
 import { type ApiProcess, killAll, startApi } from "../setup/processes.js";
 import { createRandom, type Random } from "../setup/random.js";
 import { createTaskClient, type TaskClient } from "../setup/task-client.js";
-import { createTestDatabase, type TestDatabase } from "../setup/test-database.js";
+import { connectTo, createTestDatabase, type TestDatabase } from "../setup/test-database.js";
 import { heldWhile, watchApi } from "./api-watch.js";
 
 /** A snapshot of very many tasks, while others change them. `TEST_SNAPSHOT_TASKS=1000000` takes some minutes. */
@@ -34,7 +34,7 @@ beforeAll(async () => {
   apis = [await startApi({ databaseUrl: database.url }), await startApi({ databaseUrl: database.url })];
   await Promise.all(apis.map((api) => api.ready()));
   clients = apis.map((api) => createTaskClient(api.grpcAddress));
-  connection = await createConnection({ ...parts(database.url), bigIntAsNumber: true });
+  connection = await connectTo(database.url, { bigIntAsNumber: true });
   // Otherwise the times of transactions are the server's own, and NOW is the session's.
   await connection.query("SET time_zone = 'SYSTEM'");
   await connection.query(
@@ -50,17 +50,6 @@ afterAll(async () => {
   await killAll();
   await server?.stop();
 });
-
-function parts(url: string) {
-  const { hostname, port, username, password, pathname } = new URL(url);
-  return {
-    host: hostname,
-    port: Number(port),
-    user: username,
-    password: decodeURIComponent(password),
-    database: pathname.slice(1),
-  };
-}
 
 /** By id, the description, which each change makes another. */
 type Picture = Map<number, string>;

@@ -1,12 +1,12 @@
 import { create, toBinary } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { type Task, TaskChangeKind, TaskChangesSchema, TaskSchema } from "@taskscheduler/proto";
-import { type Connection, createConnection } from "mariadb";
+import type { Connection } from "mariadb";
 import { eventually } from "../setup/eventually.js";
 import { type ApiProcess, killAll, startApi } from "../setup/processes.js";
 import { createRandom, type Random } from "../setup/random.js";
 import { createTaskClient, type TaskClient } from "../setup/task-client.js";
-import { createTestDatabase, type TestDatabase } from "../setup/test-database.js";
+import { connectTo, createTestDatabase, type TestDatabase } from "../setup/test-database.js";
 import { type JudgedWatcher, startJudgedWatcher } from "./judged-watcher.js";
 import { createToldLog, pictureOf, readLogTable, type ToldLog, upserted, wrongPictures } from "./told-log.js";
 
@@ -54,11 +54,7 @@ function watch(name: string, where: readonly TaskClient[], dropAfter?: number): 
 }
 
 async function connect(): Promise<Connection> {
-  const { hostname, port, username, password, pathname } = new URL(database.url);
-  const connection = await createConnection({
-    ...{ host: hostname, port: Number(port), user: username, password, database: pathname.slice(1) },
-    ...{ bigIntAsNumber: true, insertIdAsNumber: true },
-  });
+  const connection = await connectTo(database.url, { bigIntAsNumber: true, insertIdAsNumber: true });
   connections.push(connection);
   return connection;
 }

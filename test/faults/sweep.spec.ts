@@ -1,8 +1,7 @@
-import { createConnection } from "mariadb";
 import { eventually } from "../setup/eventually.js";
 import { type ApiProcess, killAll, startApi, startScheduler } from "../setup/processes.js";
 import { createTaskClient, type TaskClient } from "../setup/task-client.js";
-import { createTestDatabase, type TestDatabase } from "../setup/test-database.js";
+import { connectTo, createTestDatabase, type TestDatabase } from "../setup/test-database.js";
 
 /** More than a page of the sweep. */
 const UNDECIDABLE = 2_500;
@@ -25,16 +24,11 @@ afterAll(async () => {
 });
 
 async function insert(sql: string): Promise<number> {
-  const connection = await createConnection({ ...credentials(), timezone: "Z", insertIdAsNumber: true });
+  const connection = await connectTo(database.url, { timezone: "Z", insertIdAsNumber: true });
   await connection.query("SET time_zone = '+00:00'");
   const { insertId } = await connection.query(sql);
   await connection.end();
   return insertId;
-}
-
-function credentials() {
-  const { hostname, port, username, password, pathname } = new URL(database.url);
-  return { host: hostname, port: Number(port), user: username, password, database: pathname.slice(1) };
 }
 
 it("a due task whose event was lost runs, although thousands before it cannot be judged", async () => {

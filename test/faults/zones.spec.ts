@@ -1,11 +1,11 @@
 import { nextOccurrenceMs } from "@taskscheduler/domain";
-import { type Connection, createConnection } from "mariadb";
+import type { Connection } from "mariadb";
 import { type PrivateServer, startPrivateServer } from "../../scripts/mariadb.mjs";
 import { eventually } from "../setup/eventually.js";
 import { metricOf } from "../setup/metrics.js";
 import { type ApiProcess, killAll, type ServiceProcess, startApi, startScheduler } from "../setup/processes.js";
 import { createTaskClient, type TaskClient } from "../setup/task-client.js";
-import { createTestDatabase } from "../setup/test-database.js";
+import { connectTo, createTestDatabase } from "../setup/test-database.js";
 
 /** Thirteen hours ahead of UTC, and without the clock change that the machine's zone may have. */
 const env = { TZ: "Pacific/Apia" };
@@ -20,7 +20,7 @@ let client: TaskClient;
 beforeAll(async () => {
   server = await startPrivateServer({ extraArgs: ["--default-time-zone=-05:00"] });
   const database = await createTestDatabase(server.url);
-  connection = await createConnection({ ...connectionOf(database.url), dateStrings: true });
+  connection = await connectTo(database.url, { dateStrings: true });
   api = await startApi({ databaseUrl: database.url, env });
   scheduler = await startScheduler({ apiAddress: api.grpcAddress, env });
   await Promise.all([api.ready(), scheduler.ready()]);
@@ -33,11 +33,6 @@ afterAll(async () => {
   await killAll();
   await server?.stop();
 });
-
-function connectionOf(url: string) {
-  const { hostname, port, username, password, pathname } = new URL(url);
-  return { host: hostname, port: Number(port), user: username, password, database: pathname.slice(1) };
-}
 
 const utcText = (timeMs: number) => new Date(timeMs).toISOString().slice(0, 23).replace("T", " ");
 const ran = (id: number) =>

@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { createConnection } from "mariadb";
+import { type Connection, type ConnectionConfig, createConnection } from "mariadb";
 
 export interface TestDatabase {
   /** `mariadb://user:password@host:port/database`, the account may do anything. */
@@ -21,6 +21,19 @@ export async function createTestDatabase(serverUrl = process.env["TEST_DATABASE_
   const url = new URL(serverUrl);
   url.pathname = `/${name}`;
   return { url: url.href, name, drop: () => execute(serverUrl, `DROP DATABASE IF EXISTS ${name}`) };
+}
+
+/** A session at the database of a URL. @param options go before what the driver would do */
+export function connectTo(url: string, options: ConnectionConfig = {}): Promise<Connection> {
+  const { hostname, port, username, password, pathname } = new URL(url);
+  return createConnection({
+    host: hostname,
+    port: Number(port),
+    user: decodeURIComponent(username),
+    password: decodeURIComponent(password),
+    database: pathname.slice(1),
+    ...options,
+  });
 }
 
 async function execute(url: string, sql: string): Promise<void> {
