@@ -16,11 +16,11 @@ const HOUR_S = 3_600;
 const FLOW = { count: 100, intervalMs: 40, afterMs: 1_200 };
 const LIMIT_MS = 60_000;
 /** A step is noticed within a second; then nothing starts until a call is answered that was sent after it. */
-const STEP_LATENESS_MS = 5_000;
+const STEP_LATENESS_MS = 20_000;
 /** What was claimed when the process was suspended waits for the suspension, the lease and the sweep. */
 const SUSPENSION_LATENESS_MS = 30_000;
 /** An offset that is known costs nothing but the way of the news. */
-const OFFSET_LATENESS_MS = 3_000;
+const OFFSET_LATENESS_MS = 4_500;
 
 let database: TestDatabase;
 let apiClock: FakedClock;

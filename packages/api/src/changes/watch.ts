@@ -85,7 +85,7 @@ async function* snapshot<R, E>(
   for (;;) {
     signal.throwIfAborted();
     const from = last;
-    const page = await database.query(
+    const page = await database.snapshot(
       () => database.withConnection((connection) => readPage(connection, source, from)),
       signal,
     );

@@ -26,6 +26,8 @@ export interface Database {
    * and the signal's reason when it aborts before the work has begun.
    */
   query<T>(work: () => Promise<T>, signal?: AbortSignal): Promise<T>;
+  /** The same for a page of a snapshot, apart from lists: thousands of watches that begin hold up no list. */
+  snapshot<T>(work: () => Promise<T>, signal?: AbortSignal): Promise<T>;
   /** The same for reads that are short by their nature: a few rows by their keys, a page of the log. */
   lookUp<T>(work: () => Promise<T>, signal?: AbortSignal): Promise<T>;
   /** Calls may use it from now on: its schema is the newest. */
@@ -54,8 +56,9 @@ const SILENCE_MS = 8_000;
 /** The server itself ends a statement before that, so that none goes on whose caller has been told that it failed. */
 const STATEMENT_SECONDS = 6;
 /** A query uses one connection, or two when it counts as well. With the log's, and two for writes, some are always left. */
-const QUERIES = { count: 3, maxWaiting: 10_000, waitMs: 10_000 };
-const LOOK_UPS = { count: 4, maxWaiting: 20_000, waitMs: 10_000 };
+const QUERIES = { count: 2, maxWaiting: 10_000, waitMs: 10_000 };
+const SNAPSHOTS = { count: 2, maxWaiting: 10_000, waitMs: 30_000 };
+const LOOK_UPS = { count: 3, maxWaiting: 20_000, waitMs: 10_000 };
 /** The pool closes idle connections before the silence would. */
 const IDLE_MS = 5_000;
 
@@ -77,6 +80,7 @@ export function createDatabase({ url }: DatabaseOptions): Database {
 
   let admitted = false;
   const queries = createPermits({ ...QUERIES, refusal: tooManyReads });
+  const snapshots = createPermits({ ...SNAPSHOTS, refusal: tooManyReads });
   const lookUps = createPermits({ ...LOOK_UPS, refusal: tooManyReads });
 
   async function withConnection<T>(work: (connection: SqlConnection) => Promise<T>): Promise<T> {
@@ -111,6 +115,7 @@ export function createDatabase({ url }: DatabaseOptions): Database {
     isAdmitted: () => admitted,
     guarded,
     query: (work, signal) => guarded(() => queries(() => work().catch(rethrowSlow), signal)),
+    snapshot: (work, signal) => guarded(() => snapshots(work, signal)),
     lookUp: (work, signal) => guarded(() => lookUps(work, signal)),
     connections: () => ({ open: pool.pool.size, waiting: pool.pool.waiting }),
     close: () => sequelize.close(),
