@@ -1,9 +1,9 @@
 import { randomUUID } from "node:crypto";
 import { SchedulerService } from "@taskscheduler/proto";
 import { createConnection } from "mariadb";
+import { freePort } from "../../scripts/ports.mjs";
 import { grpcClient } from "../setup/clients.js";
 import { eventually } from "../setup/eventually.js";
-import { freePort } from "../setup/free-port.js";
 import { runsOf } from "../setup/metrics.js";
 import { type ApiProcess, killAll, type ServiceProcess, startApi, startScheduler } from "../setup/processes.js";
 import { createTaskClient, type Run, type TaskClient, type TaskView } from "../setup/task-client.js";

@@ -1,7 +1,7 @@
 import { type Connection, createConnection } from "mariadb";
 import { type PrivateServer, startPrivateServer } from "../../scripts/mariadb.mjs";
+import { freePort } from "../../scripts/ports.mjs";
 import { eventually } from "../setup/eventually.js";
-import { freePort } from "../setup/free-port.js";
 import { type ApiProcess, killAll, type ServiceProcess, startApi, startScheduler } from "../setup/processes.js";
 import { createRandom, type Random } from "../setup/random.js";
 import { createTaskClient, type Run, type TaskClient, type TaskView, viewOf } from "../setup/task-client.js";

@@ -1,7 +1,7 @@
 import { gzipSync } from "node:zlib";
 import { TaskService } from "@taskscheduler/proto";
+import { freePort } from "../../scripts/ports.mjs";
 import { eventually } from "../setup/eventually.js";
-import { freePort } from "../setup/free-port.js";
 import { type ApiProcess, killAll, startApi, startScheduler } from "../setup/processes.js";
 import { createTestDatabase, type TestDatabase } from "../setup/test-database.js";
 import { callRaw } from "./raw-grpc.js";

@@ -3,9 +3,9 @@ import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { join } from "node:path";
 import { Health } from "@taskscheduler/proto";
+import { freePort } from "../../scripts/ports.mjs";
 import { grpcClient } from "../setup/clients.js";
 import { eventually } from "../setup/eventually.js";
-import { freePort } from "../setup/free-port.js";
 import { type ApiProcess, startApi } from "../setup/processes.js";
 import { type ApiFixture, CLIENTS, clientsOf, faultOf, startApiFixture } from "./api-fixture.js";
 

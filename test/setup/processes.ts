@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { join } from "node:path";
+import { freePort } from "../../scripts/ports.mjs";
 import { eventually } from "./eventually.js";
-import { freePort } from "./free-port.js";
 
 const root = join(__dirname, "..", "..");
 const READY_MS = 50_000;
