@@ -1052,8 +1052,8 @@ export const TaskService: GenService<{
     output: typeof PreviewScheduleResponseSchema;
   },
   /**
-   * Streams tasks and then every change of them, in commit order, none left out and none twice. OUT_OF_RANGE: the token is
-   * older than the change log; watch again without one.
+   * Streams tasks and then every change that users make of them, in commit order, none left out and none twice; what a fire
+   * changes, WatchExecutions tells. OUT_OF_RANGE: the token is older than the change log; watch again without one.
    *
    * @generated from rpc taskscheduler.v1.TaskService.WatchTasks
    */
