@@ -159,6 +159,13 @@ const malformed: [string, string, string, RegExp, string][] = [
       "task.scheduled_time",
     ],
   ),
+  ...["2030-02-30T00:00:00Z", "2030-01-01T24:00:00Z"].map((time): (typeof malformed)[number] => [
+    `with the time ${time}, which is none`,
+    "CreateTask",
+    `{"task":{"name":"impossible","scheduledTime":"${time}"}}`,
+    /RFC 3339/,
+    "task.scheduled_time",
+  ]),
   ["with a duration of minutes", "CreateTask", taskJson('"jitter":"5m"'), /3\.5s/, "task.jitter"],
   ["with a field that is not there", "CreateTask", taskJson('"nmae":"a"'), /not a field of Task/, "task.nmae"],
   [

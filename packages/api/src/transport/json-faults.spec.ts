@@ -167,3 +167,20 @@ it.each([
   expect(faults[0]?.field).toBe(field);
   expect(faults.length).toBeLessThanOrEqual(20);
 });
+
+it.each(["2100-02-29T00:00:00Z", "2030-02-30T00:00:00Z", "2030-04-31T00:00:00+02:00", "2030-01-01T24:00:00Z"])(
+  "finds the time %s, which the library takes for another day, and no text that looks like it",
+  (impossible) => {
+    const fields = `"description":"${impossible}","labels":{"a":"${impossible}"},"scheduledTime":"${impossible}"`;
+    const faults = jsonFaults(CreateTaskRequestSchema, task(fields));
+    expect(faults).toEqual([{ field: "task.scheduled_time", description: expect.stringMatching(time) }]);
+    const batch = `{"tasks":[{"name":"a"},{"scheduled_time":"${impossible}"}]}`;
+    expect(jsonFaults(BatchCreateTasksRequestSchema, batch).map(({ field }) => field)).toEqual([
+      "tasks[1].scheduled_time",
+    ]);
+  },
+);
+
+it.each(["2096-02-29T00:00:00Z", "2030-01-31T23:59:59.999+14:00"])("lets the time %s be", (possible) => {
+  expect(jsonFaults(CreateTaskRequestSchema, task(`"scheduledTime":"${possible}"`))).toEqual([]);
+});

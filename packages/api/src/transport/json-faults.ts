@@ -8,6 +8,7 @@ import {
   ScalarType,
 } from "@bufbuild/protobuf";
 import type { FieldViolation } from "@taskscheduler/domain";
+import { holdsImpossibleTime } from "./impossible-times.js";
 
 /** As many as an error shows. */
 const MAX_FAULTS = 20;
@@ -15,7 +16,7 @@ const MAX_DEPTH = 100;
 
 /**
  * What is wrong with a request's JSON, by its fields as the proto names them. For JSON that the library has refused: its
- * error names a type, and no field. What is right is not looked into, so this takes no longer than a few readings.
+ * error names a type, and no field; and for a day that no month has, which it takes for another. What is right is not looked into, so this takes no longer than a few readings.
  *
  * Empty: nothing that has a field is wrong, such as text that is no JSON at all.
  */
@@ -85,7 +86,8 @@ function* valueFaults(field: DescField, value: JsonValue, path: string): Generat
 function isReadable(schema: DescMessage, key: string, value: JsonValue): boolean {
   try {
     fromJson(schema, { [key]: value });
-    return true;
+    const field = fieldOf(schema, key);
+    return field === undefined || !holdsImpossibleTime(field, value);
   } catch {
     return false;
   }

@@ -1,8 +1,10 @@
 import { promisify } from "node:util";
 import { gunzip } from "node:zlib";
 import type { DescMessage } from "@bufbuild/protobuf";
+import { Code, ConnectError } from "@connectrpc/connect";
 import type { UniversalServerRequest } from "@connectrpc/connect/protocol";
 import type { FieldViolation } from "@taskscheduler/domain";
+import { mayHoldImpossibleTime } from "./impossible-times.js";
 import { jsonFaults } from "./json-faults.js";
 
 /** A request in JSON, kept until it is known that Connect could read it: where it cannot, its error names no field. */
@@ -30,12 +32,26 @@ export function keepJson(
   let kept: Uint8Array[] = [];
   let bytesLeft = maxBytes;
 
+  /** The last chunk is handed on once the whole has been looked at: Connect would read an impossible day as another. */
   async function* keeping(body: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+    let last: Uint8Array | undefined;
     for await (const chunk of body) {
       bytesLeft -= chunk.byteLength;
       if (bytesLeft >= 0) kept.push(chunk);
-      yield chunk;
+      if (last !== undefined) yield last;
+      last = chunk;
     }
+    if (await holdsFault()) throw new ConnectError("a time is none", Code.InvalidArgument);
+    if (last !== undefined) yield last;
+  }
+
+  async function holdsFault(): Promise<boolean> {
+    const text = await textSent().catch(() => undefined);
+    return text !== undefined && mayHoldImpossibleTime(text) && jsonFaults(input, text).length > 0;
+  }
+
+  function textSent(): Promise<string> {
+    return textOf(isQuery ? sentInQuery(request) : sentInBody(request, Buffer.concat(kept)), maxBytes);
   }
 
   const { body } = request;
@@ -43,8 +59,7 @@ export function keepJson(
   return {
     request: isStream ? { ...request, body: keeping(body as AsyncIterable<Uint8Array>) } : request,
     async faults() {
-      const sent = isQuery ? sentInQuery(request) : sentInBody(request, Buffer.concat(kept));
-      const text = await textOf(sent, maxBytes).catch(() => undefined);
+      const text = await textSent().catch(() => undefined);
       return text === undefined ? [] : jsonFaults(input, text);
     },
     forget() {
