@@ -1,4 +1,4 @@
-/** A port that is free at this moment, at random, for a process that must come back on the same one. */
+/** A port that is free at this moment, for a process that must come back on the same one. */
 export function freePort(host?: string): Promise<number>;
 
 /** Why a port cannot be bound (EADDRINUSE, EACCES, …), or undefined. */
