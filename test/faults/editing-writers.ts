@@ -78,18 +78,20 @@ export function startEditingWriters(clients: readonly TaskClient[], random: Rand
     const { id } = await create(draw, name, firstMs);
     await sleep(draw.below(5_000));
     const sentMs = Date.now();
-    const secondMs = await edit(draw, kind, id);
+    const secondMs = await edit(draw, kind, id, firstMs);
     edits.push({ kind, id, firstMs, sentMs, acknowledgedMs: Date.now(), ...(secondMs ? { secondMs } : {}) });
   }
 
-  async function edit(draw: Random, kind: Edit["kind"], id: number): Promise<number | undefined> {
+  async function edit(draw: Random, kind: Edit["kind"], id: number, firstMs: number): Promise<number | undefined> {
     if (kind === "remove") await send(draw, "deleteTask", { id });
     if (kind === "run") {
       const { execution } = await send(draw, "runTask", { id });
       return timestampMs(execution!.scheduledTime!);
     }
     if (kind === "move") {
-      const secondMs = Date.now() + draw.between(2_000, 6_000);
+      const drawnMs = Date.now() + draw.between(2_000, 6_000);
+      // Where it is already, it would not be moved.
+      const secondMs = drawnMs === firstMs ? drawnMs + 1 : drawnMs;
       await send(draw, "updateTask", { task: { id, scheduledTime: timestampFromMs(secondMs) } });
       return secondMs;
     }
