@@ -140,7 +140,8 @@ describe("a database that the original made", () => {
   }, 60_000);
 
   it("is served by a pair, which runs nothing of the past, and what is due in its time", async () => {
-    const dueMs = Math.ceil(Date.now() / 1_000) * 1_000 + 5_000;
+    // Still to come when the schema is there, also on a busy machine: what was due before is not caught up.
+    const dueMs = Math.ceil(Date.now() / 1_000) * 1_000 + 15_000;
     const url = await createOriginal([...ORIGINAL_ROWS, ["Soon due", utcText(dueMs), "DAILY"]]);
     const api = await startApi({ databaseUrl: url });
     const scheduler = await startScheduler({ apiAddress: api.grpcAddress });
