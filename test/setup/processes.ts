@@ -1,9 +1,9 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { join } from "node:path";
+import { root } from "../../scripts/paths.mjs";
 import { freePort } from "../../scripts/ports.mjs";
 import { eventually } from "./eventually.js";
 
-const root = join(__dirname, "..", "..");
 const READY_MS = 50_000;
 const STOP_MS = 20_000;
 
@@ -33,18 +33,16 @@ export interface ApiOptions {
   readonly httpPort?: number;
   readonly grpcPort?: number;
   readonly env?: Readonly<Record<string, string>>;
+  /** Options of Node.js itself. */
+  readonly nodeArgs?: readonly string[];
 }
 
 /** Starts the built API; `ready()` waits until it can do its job. */
 export async function startApi(options: ApiOptions): Promise<ApiProcess> {
   const httpPort = options.httpPort ?? (await freePort());
   const grpcPort = options.grpcPort ?? (await freePort());
-  const service = startProcess("api", httpPort, {
-    DATABASE_URL: options.databaseUrl,
-    GRPC_PORT: String(grpcPort),
-    AUTH: "off",
-    ...options.env,
-  });
+  const env = { DATABASE_URL: options.databaseUrl, GRPC_PORT: String(grpcPort), AUTH: "off", ...options.env };
+  const service = startProcess("api", httpPort, env, options.nodeArgs);
   return { ...service, grpcAddress: `127.0.0.1:${grpcPort}` };
 }
 
@@ -52,15 +50,18 @@ export interface SchedulerOptions {
   readonly apiAddress: string;
   readonly schedulerId?: string;
   readonly env?: Readonly<Record<string, string>>;
+  /** Options of Node.js itself. */
+  readonly nodeArgs?: readonly string[];
 }
 
 /** Starts the built scheduler; `ready()` waits until it can do its job. */
 export async function startScheduler(options: SchedulerOptions): Promise<ServiceProcess> {
-  return startProcess("scheduler", await freePort(), {
+  const env = {
     API_ADDRESS: options.apiAddress,
     ...(options.schedulerId === undefined ? {} : { SCHEDULER_ID: options.schedulerId }),
     ...options.env,
-  });
+  };
+  return startProcess("scheduler", await freePort(), env, options.nodeArgs);
 }
 
 /** All that this file's specs have started, so that none outlives them. */
@@ -75,9 +76,10 @@ function startProcess(
   name: "api" | "scheduler",
   httpPort: number,
   env: Readonly<Record<string, string>>,
+  nodeArgs: readonly string[] = [],
 ): ServiceProcess {
   const main = join(root, "packages", name, "dist", "main.js");
-  const child = spawn(process.execPath, [main], {
+  const child = spawn(process.execPath, [...nodeArgs, main], {
     env: {
       PATH: process.env["PATH"],
       TZ: process.env["TZ"] ?? "UTC",

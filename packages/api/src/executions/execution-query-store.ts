@@ -1,9 +1,10 @@
 import { createHash } from "node:crypto";
-import { type FieldViolation, fieldErrors } from "@taskscheduler/domain";
+import { type FieldViolation, fieldErrors, formatExecutionId, parseExecutionId } from "@taskscheduler/domain";
 import type { ListExecutionsRequest } from "@taskscheduler/proto";
 import { Op, type Order, type WhereOptions } from "sequelize";
 import type { Database } from "../database/database.js";
 import { ExecutionModel } from "../database/execution-model.js";
+import { createReadGroup } from "../database/read-group.js";
 import { MAX_TOTAL_SIZE, pageSizeOf, parseOrder } from "../paging/page-request.js";
 import { decodePageToken, encodePageToken, type PagePosition, type PositionKind } from "../paging/page-token.js";
 import { readBound } from "../tasks/task-input.js";
@@ -25,13 +26,13 @@ export interface ExecutionQueries {
 }
 
 export function createExecutionQueries(database: Database): ExecutionQueries {
+  const find = createReadGroup(database, async (connection, texts: readonly string[]) => {
+    const keys = texts.flatMap((text) => parseExecutionId(text) ?? []);
+    const rows = await findExecutions(connection, keys, { lock: false });
+    return new Map(rows.map((row) => [formatExecutionId(row.taskId, row.scheduledTimeMs), row]));
+  });
   return {
-    async get(key) {
-      const rows = await database.lookUp(() =>
-        database.withConnection((connection) => findExecutions(connection, [key], { lock: false })),
-      );
-      return rows[0];
-    },
+    get: ({ taskId, scheduledTimeMs }) => find(formatExecutionId(taskId, scheduledTimeMs)),
     list: (request, signal) => listExecutions(database, request, signal),
   };
 }

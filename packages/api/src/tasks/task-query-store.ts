@@ -4,8 +4,9 @@ import { fieldErrors } from "@taskscheduler/domain";
 import { type ListTasksRequest, TaskState } from "@taskscheduler/proto";
 import type { Logger } from "@taskscheduler/runtime";
 import { literal, Op, type Order, type WhereOptions, where } from "sequelize";
-import type { Database } from "../database/database.js";
+import type { Database, SqlConnection } from "../database/database.js";
 import { toDatetime } from "../database/instants.js";
+import { createReadGroup } from "../database/read-group.js";
 import { TaskModel } from "../database/task-model.js";
 import type { ExecutionRow } from "../executions/execution-row.js";
 import { findExecutions } from "../executions/execution-store.js";
@@ -13,7 +14,7 @@ import { MAX_TOTAL_SIZE, pageSizeOf, parseOrder } from "../paging/page-request.j
 import { decodePageToken, encodePageToken, type PagePosition, type PositionKind } from "../paging/page-token.js";
 import { readBound } from "./task-input.js";
 import type { TaskRow } from "./task-row.js";
-import { DAMAGED_LABELS, type StoredTask, toTaskRow } from "./task-store.js";
+import { DAMAGED_LABELS, findTasks, type StoredTask, toTaskRow } from "./task-store.js";
 
 const ORDER_FIELDS = ["id", "name", "next_run_time", "create_time"] as const;
 type OrderField = (typeof ORDER_FIELDS)[number];
@@ -41,9 +42,15 @@ export interface TaskPage {
   readonly totalSize: number;
 }
 
+/** A task, and the execution of it that ended last. */
+export interface FoundTask {
+  readonly task: TaskRow;
+  readonly lastExecution: ExecutionRow | undefined;
+}
+
 /** Reads tasks. Every list is a page by key: its cost does not grow with the pages before it. */
 export interface TaskQueries {
-  get(id: number): Promise<TaskRow | undefined>;
+  get(id: number): Promise<FoundTask | undefined>;
   list(request: ListTasksRequest, signal: AbortSignal): Promise<TaskPage>;
   /** By id, the original interface's way. */
   skip(skip: number, limit: number, signal: AbortSignal): Promise<TaskRow[]>;
@@ -52,12 +59,14 @@ export interface TaskQueries {
 }
 
 export function createTaskQueries(database: Database, logger: Logger): TaskQueries {
-  const fromModel = readerOf(logger);
+  const withoutDamage = damageTeller(logger);
+  const fromModel = (model: TaskModel) => withoutDamage(toTaskRow(model as unknown as StoredTask));
   return {
-    async get(id) {
-      const rows = await database.lookUp(() => TaskModel.findAll({ where: { id }, raw: true }));
-      return rows.map(fromModel)[0];
-    },
+    get: createReadGroup(database, async (connection, ids: readonly number[]) => {
+      const tasks = await findTasks(connection, ids);
+      const last = await findLastExecutions(connection, tasks);
+      return new Map(tasks.map((task) => [task.id, { task: withoutDamage(task), lastExecution: last.get(task.id) }]));
+    }),
     async skip(skip, limit, signal) {
       const rows = await database.query(
         () => TaskModel.findAll({ order: [["id", "ASC"]], offset: skip, limit, raw: true }),
@@ -67,16 +76,21 @@ export function createTaskQueries(database: Database, logger: Logger): TaskQueri
     },
     list: (request, signal) => listTasks(database, fromModel, request, signal),
     async lastExecutions(tasks) {
-      const keys = tasks.flatMap((task) =>
-        task.lastRunTimeMs === null ? [] : [{ taskId: task.id, scheduledTimeMs: task.lastRunTimeMs }],
-      );
-      if (keys.length === 0) return new Map();
-      const rows = await database.lookUp(() =>
-        database.withConnection((connection) => findExecutions(connection, keys, { lock: false })),
-      );
-      return new Map(rows.map((row) => [row.taskId, row]));
+      if (tasks.every(({ lastRunTimeMs }) => lastRunTimeMs === null)) return new Map();
+      return database.lookUp(() => database.withConnection((connection) => findLastExecutions(connection, tasks)));
     },
   };
+}
+
+async function findLastExecutions(
+  connection: SqlConnection,
+  tasks: readonly TaskRow[],
+): Promise<Map<number, ExecutionRow>> {
+  const keys = tasks.flatMap(({ id, lastRunTimeMs }) =>
+    lastRunTimeMs === null ? [] : [{ taskId: id, scheduledTimeMs: lastRunTimeMs }],
+  );
+  const rows = await findExecutions(connection, keys, { lock: false });
+  return new Map(rows.map((row) => [row.taskId, row]));
 }
 
 async function listTasks(
@@ -115,9 +129,8 @@ async function listTasks(
   return { tasks, nextPageToken, totalSize };
 }
 
-function readerOf(logger: Logger): (model: TaskModel) => TaskRow {
-  return (model) => {
-    const row = toTaskRow(model as unknown as StoredTask);
+function damageTeller(logger: Logger): (row: TaskRow) => TaskRow {
+  return (row) => {
     if (row.labels === DAMAGED_LABELS)
       logger.warn({ taskId: row.id }, "a task's labels are damaged; it is shown without");
     return row;

@@ -44,10 +44,9 @@ export function createTaskService(parts: TaskServiceParts): ServiceImpl<typeof T
     batchCreateTasks: async (request, { signal }) =>
       writes.submit(batchCreateCommand(request, parts.validateTask, parts.statusOf), signal),
     async getTask({ id }) {
-      const row = await queries.get(id);
-      if (row === undefined) throw taskNotFound(id);
-      const [task] = await withLastExecutions([row]);
-      return { task };
+      const found = await queries.get(id);
+      if (found === undefined) throw taskNotFound(id);
+      return { task: taskToProto(found.task, found.lastExecution) };
     },
     async listTasks(request, { signal }) {
       const page = await queries.list(request, signal);

@@ -39,6 +39,12 @@ export async function lockTasks(connection: SqlConnection, ids: readonly number[
   return rows.map(toTaskRow);
 }
 
+/** Reads tasks as they stand. */
+export async function findTasks(connection: SqlConnection, ids: readonly number[]): Promise<TaskRow[]> {
+  const rows: StoredTask[] = await connection.query(`SELECT ${COLUMNS} FROM tasks WHERE id IN (?)`, [ids]);
+  return rows.map(toTaskRow);
+}
+
 /** Which of these names are taken, and by which task. */
 export async function findNames(connection: SqlConnection, names: readonly string[]): Promise<Map<string, number>> {
   if (names.length === 0) return new Map();

@@ -1,0 +1,54 @@
+import { parseArgs } from "node:util";
+import { createConnection } from "mariadb";
+import { build } from "../scripts/build.mjs";
+import { Fault, runMain } from "../scripts/fault.mjs";
+import { findOrStartMariaDb } from "../scripts/mariadb.mjs";
+import { cores, type Machine, print } from "./figure.js";
+import type { Bench, Workload } from "./workload.js";
+import { createTask, get, getJson } from "./workloads/unary.js";
+
+/** A server as one would set it up for this load, not as small as the tests'; every commit is flushed. */
+const SERVER_ARGS = ["--innodb-buffer-pool-size=512M", "--innodb-log-file-size=512M"];
+
+const workloads: readonly Workload[] = [get, getJson, createTask];
+
+const say = (line: string): void => console.error(line);
+
+async function main(): Promise<number> {
+  const { positionals, values } = parseArgs({ allowPositionals: true, options: { profile: { type: "string" } } });
+  const wanted = wantedWorkloads(positionals);
+  await build();
+  const database = await findOrStartMariaDb({ purpose: "bench", extraArgs: SERVER_ARGS });
+  try {
+    const profile = values.profile === undefined ? {} : { profileDir: values.profile };
+    const bench: Bench = { serverUrl: database.url, say, ...profile };
+    const machine = await machineOf(database.url);
+    for (const workload of wanted) {
+      say(`${workload.name} …`);
+      for (const figure of await workload.run(bench)) print(figure, machine);
+    }
+    return 0;
+  } finally {
+    await database.stop();
+  }
+}
+
+function wantedWorkloads(names: readonly string[]): readonly Workload[] {
+  const known = workloads.map(({ name }) => name);
+  const unknown = names.find((name) => !known.includes(name));
+  if (unknown !== undefined) throw new Fault(`There is no workload ${unknown}; there are ${known.join(", ")}.`);
+  return names.length === 0 ? workloads : workloads.filter(({ name }) => names.includes(name));
+}
+
+async function machineOf(url: string): Promise<Machine> {
+  const connection = await createConnection(url);
+  try {
+    const [row] = await connection.query<{ version: string }[]>("SELECT VERSION() AS version");
+    return { node: process.version, mariadb: row?.version ?? "", cores: cores() };
+  } finally {
+    await connection.end();
+  }
+}
+
+await runMain(main);
+process.exit();
