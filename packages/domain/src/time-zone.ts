@@ -52,10 +52,13 @@ const WORDS = new Map(
 
 /** Far more than there are zones; a bound all the same, as ids that nobody normalised may come in. */
 const MAX_CACHED_ZONES = 2048;
+const MAX_CACHED_NAMES = 4096;
 const MAX_CACHED_OFFSETS = 512;
 
 const UTC: TimeZone = fixedZone(0);
 const zones = new Map<string, TimeZone>([["UTC", UTC]]);
+/** What names are in the canonical spelling. To ask Intl for one takes 50 µs. */
+const canonicalNames = new Map<string, string>([["UTC", "UTC"]]);
 
 /**
  * Canonical id of a time zone: `UTC`, an IANA name with its capitals (`europe/berlin` gives `Europe/Berlin`; a link as
@@ -64,9 +67,14 @@ const zones = new Map<string, TimeZone>([["UTC", UTC]]);
  */
 export function parseTimeZone(text: string): string | undefined {
   if (OFFSET.test(text)) return text === "-00:00" ? "+00:00" : text;
+  const known = canonicalNames.get(text);
+  if (known !== undefined) return known;
   if (!NAME.test(text)) return undefined;
   const name = BARE_NAMES.get(text.toLowerCase()) ?? withCapitals(text);
-  return name !== undefined && offsetFormat(name) !== undefined ? name : undefined;
+  if (name === undefined || offsetFormat(name) === undefined) return undefined;
+  if (canonicalNames.size >= MAX_CACHED_NAMES) canonicalNames.clear();
+  canonicalNames.set(text, name);
+  return name;
 }
 
 /**

@@ -14,6 +14,8 @@ import {
 
 /** How often other processes' commits are looked for. Our own are known at once. */
 const POLL_MS = 20;
+/** While our own commits follow each other without a gap nobody else has committed: then the table is read this often. */
+const FED_POLL_MS = 200;
 const READ_SEGMENTS = 64;
 /** Our own commits that wait for others'; beyond this they are read from the table as well. */
 const OFFERED_SEGMENTS = 256;
@@ -53,6 +55,8 @@ export function createChangeTail({ database, logger, onAdvanced, onLeapt }: Chan
   /** Our own acknowledged commits reach up to here. */
   let vouched = 0;
   let offered: ChangeSegment[] = [];
+  /** Our own commits have moved the position on since the last poll, and nothing was lacking before them. */
+  let isFed = false;
   let wake = () => {};
   let isOutageTold = false;
   let lastReadMs = Number.NEGATIVE_INFINITY;
@@ -144,7 +148,8 @@ export function createChangeTail({ database, logger, onAdvanced, onLeapt }: Chan
   async function followOn(connection: SqlConnection): Promise<void> {
     if (position === undefined) await leap(connection);
     while (!stopping.signal.aborted) {
-      while (await readTable(connection));
+      if (!isFed || performance.now() - lastReadMs >= FED_POLL_MS) while (await readTable(connection));
+      isFed = false;
       await new Promise<void>((resolve) => {
         const timer = setTimeout(resolve, POLL_MS);
         wake = () => {
@@ -179,8 +184,9 @@ export function createChangeTail({ database, logger, onAdvanced, onLeapt }: Chan
       if (position === undefined) return;
       offered.push(...segments);
       advanceByOffered();
+      isFed = offered.length === 0;
       // What is lacking is in the table: another process's commit, or a group of ours whose acknowledgement is on its way.
-      if (offered.length > 0) wake();
+      if (!isFed) wake();
       if (offered.length > OFFERED_SEGMENTS) offered = [];
     },
     async start(signal) {

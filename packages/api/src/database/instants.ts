@@ -2,10 +2,16 @@ import type { TypeCastFunction } from "mariadb";
 
 const SECONDS_END = "0000-00-00 00:00:00".length;
 
+/** The last instant that was asked for, and its text: a group of writes has one and the same in most of its rows. */
+let last = { timeMs: Number.NaN, text: "" };
+
 /** Epoch milliseconds to the text of a DATETIME(3) in UTC. Years 1 to 9999. */
 export function toDatetime(timeMs: number): string {
+  if (timeMs === last.timeMs) return last.text;
   const iso = new Date(timeMs).toISOString();
-  return `${iso.slice(0, 10)} ${iso.slice(11, 23)}`;
+  const text = `${iso.slice(0, 10)} ${iso.slice(11, 23)}`;
+  last = { timeMs, text };
+  return text;
 }
 
 export function toNullableDatetime(timeMs: number | null): string | null {

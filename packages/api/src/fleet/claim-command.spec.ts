@@ -1,6 +1,7 @@
 import { create } from "@bufbuild/protobuf";
 import { ClaimExecutionsRequestSchema, type ClaimExecutionsResponse } from "@taskscheduler/proto";
 import type { ExecutionRow } from "../executions/execution-row.js";
+import { taskToProto } from "../tasks/task-mapper.js";
 import type { WriteView } from "../writes/write-command.js";
 import { WriteStage } from "../writes/write-stage.js";
 import { DAY_MS, executionRow, NOW_MS, taskRow, viewOf } from "../writes/write-view.fixture.js";
@@ -16,7 +17,7 @@ function claim(view: WriteView, options: { timeMs?: number; recorded?: boolean; 
   const occurrences = [{ taskId: 7, scheduledTimeMs: BigInt(timeMs), recorded }];
   const command = claimCommand(create(ClaimExecutionsRequestSchema, { incarnation, occurrences }), RULES, onDefect);
   const stage = new WriteStage();
-  const answer: ClaimExecutionsResponse = command.decide(view, stage)({ created: (row) => row });
+  const answer: ClaimExecutionsResponse = command.decide(view, stage)({ created: (row) => taskToProto(row) });
   const needed = command.executionsNeeded?.(view) ?? [];
   return { result: answer.results[0]!, rows: [...stage.executions.values()], task: stage.moves.get(7), needed };
 }
@@ -82,7 +83,7 @@ test("an occurrence that cannot be judged holds up none of the others", () => {
   const request = create(ClaimExecutionsRequestSchema, { incarnation: 1, occurrences });
   const command = claimCommand(request, RULES, onDefect);
   expect(command.executionsNeeded?.(viewOf(tasks))).toContainEqual({ taskId: 8, scheduledTimeMs: NOW_MS });
-  const { results } = command.decide(viewOf(tasks), new WriteStage())({ created: (row) => row });
+  const { results } = command.decide(viewOf(tasks), new WriteStage())({ created: (row) => taskToProto(row) });
   expect(results.map((result) => result.grant?.taskId)).toEqual([undefined, 8]);
   expect(defects).toEqual([expect.any(RangeError)]);
 });

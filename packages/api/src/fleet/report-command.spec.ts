@@ -1,5 +1,6 @@
 import { create } from "@bufbuild/protobuf";
 import { ExecutionState, ReportExecutionsRequestSchema } from "@taskscheduler/proto";
+import { taskToProto } from "../tasks/task-mapper.js";
 import type { WriteView } from "../writes/write-command.js";
 import { WriteStage } from "../writes/write-stage.js";
 import { DAY_MS, executionRow, NOW_MS, taskRow, viewOf } from "../writes/write-view.fixture.js";
@@ -13,7 +14,7 @@ function report(view: WriteView, fence = 1) {
     view,
     stage,
   );
-  const [accepted] = decision({ created: (row) => row }).accepted;
+  const [accepted] = decision({ created: (row) => taskToProto(row) }).accepted;
   return { accepted, row: [...stage.executions.values()][0], task: stage.moves.get(7) };
 }
 

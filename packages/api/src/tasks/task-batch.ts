@@ -13,7 +13,6 @@ import { commandBase, idempotentRequest } from "../writes/idempotency.js";
 import type { AssignedIds, WriteCommand } from "../writes/write-command.js";
 import { decideCreate } from "./task-decisions.js";
 import { readTaskInput, type TaskInput } from "./task-input.js";
-import { taskToProto } from "./task-mapper.js";
 import { weightOf } from "./task-weight.js";
 
 type Judged = { readonly input: TaskInput; readonly path: string } | { readonly error: unknown };
@@ -48,7 +47,7 @@ export function batchCreateCommand(
           const row = decideCreate(item.input, { ...view, names: taken }, item.path);
           taken.set(row.name, 0);
           stage.createTask(row);
-          return (ids) => result({ case: "task", value: taskToProto(ids.created(row)) });
+          return (ids) => result({ case: "task", value: ids.created(row) });
         } catch (error) {
           const failed = result({ case: "error", value: statusOf(error) });
           return () => failed;

@@ -20,9 +20,15 @@ const MANUAL_RUN_CANDIDATES = 32;
 /** A new row; its id comes with the insert. Throws TASK_NAME_TAKEN and SCHEDULE_NEVER_FIRES. */
 export function decideCreate(input: TaskInput, view: WriteView, path = "task"): TaskRow {
   if (view.names.has(input.name)) throw nameTaken(input.name, path);
+  // Field by field: to spread the input costs ten times as much, on the way of every create.
   return {
-    ...input,
     id: 0,
+    name: input.name,
+    scheduledTimeMs: input.scheduledTimeMs,
+    recurrence: input.recurrence,
+    timeZone: input.timeZone,
+    description: input.description,
+    labels: input.labels,
     state: "ACTIVE",
     pauseReason: "",
     nextRunTimeMs: cursorOf(input, view.nowMs, path),

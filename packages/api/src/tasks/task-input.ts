@@ -1,4 +1,4 @@
-import { isFieldSet } from "@bufbuild/protobuf";
+import { type DescField, type DescMessage, isFieldSet, type Message } from "@bufbuild/protobuf";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import {
   type ErrorReason,
@@ -10,6 +10,7 @@ import {
   type Recurrence,
 } from "@taskscheduler/domain";
 import { type PreviewScheduleRequest, PreviewScheduleRequestSchema, type Task, TaskSchema } from "@taskscheduler/proto";
+import { isLabelKey } from "./label-rules.js";
 import { recurrenceName } from "./task-mapper.js";
 
 /** What users set of a task. The proto's rules have been checked; here is what they cannot say. */
@@ -25,21 +26,22 @@ export interface TaskInput {
 /** Of the fields that a mask can name, those that this release supports. */
 const TASK_INPUT_FIELDS = ["name", "scheduled_time", "recurrence", "time_zone", "description", "labels"] as const;
 type TaskInputField = (typeof TASK_INPUT_FIELDS)[number];
+const SUPPORTED_TASK_FIELDS = fieldsOf(TaskSchema, TASK_INPUT_FIELDS);
 
-const UNSUPPORTED_TASK_FIELDS = [
+const UNSUPPORTED_TASK_FIELDS = fieldsOf(TaskSchema, [
   ...["cron", "rrule", "dst_policy", "misfire_policy", "overlap_policy", "catch_up_window", "end_time", "max_runs"],
   ...["jitter", "webhook", "retry_policy", "timeout"],
-] as const;
-const UNSUPPORTED_PREVIEW_FIELDS = ["cron", "rrule", "dst_policy", "end_time", "max_runs", "jitter"] as const;
+]);
+const UNSUPPORTED_PREVIEW_FIELDS = fieldsOf(PreviewScheduleRequestSchema, [
+  ...["cron", "rrule", "dst_policy", "end_time", "max_runs", "jitter"],
+]);
 
 const MAX_NANOS = 999_999_999;
+const OUT_OF_YEARS = "must lie within the years 1 to 9999";
 
 /** Throws INVALID_ARGUMENT that names every field in the way: `task.name`, or with another path than `task`. */
 export function readTaskInput(task: Task, path = "task"): TaskInput {
-  refuseUnsupported(
-    UNSUPPORTED_TASK_FIELDS.filter((name) => isSet(task, name)),
-    path,
-  );
+  refuseUnsupported(setOf(task, UNSUPPORTED_TASK_FIELDS), path);
   const violations: FieldViolation[] = [];
   const input = {
     name: task.name,
@@ -47,7 +49,7 @@ export function readTaskInput(task: Task, path = "task"): TaskInput {
     recurrence: recurrenceName(task.recurrence),
     timeZone: readTimeZone(task.timeZone, `${path}.time_zone`, violations),
     description: task.description,
-    labels: task.labels,
+    labels: readLabels(task.labels, `${path}.labels`, violations),
   };
   if (task.name === "") violations.push({ field: `${path}.name`, description: "must be set, 1 to 255 characters" });
   throwIfAny(violations);
@@ -91,7 +93,7 @@ function readField(
       next.description = task.description;
       return;
     case "labels":
-      next.labels = task.labels;
+      next.labels = readLabels(task.labels, "task.labels", violations);
       return;
   }
 }
@@ -104,21 +106,16 @@ export function maskTouchesSchedule(task: Task, mask: readonly string[] | undefi
 
 function maskedFields(task: Task, mask: readonly string[] | undefined): readonly TaskInputField[] {
   if (mask === undefined || mask.length === 0) {
-    refuseUnsupported(
-      UNSUPPORTED_TASK_FIELDS.filter((name) => isSet(task, name)),
-      "task",
-    );
-    return TASK_INPUT_FIELDS.filter((name) => isSet(task, name));
+    refuseUnsupported(setOf(task, UNSUPPORTED_TASK_FIELDS), "task");
+    const given = setOf(task, SUPPORTED_TASK_FIELDS);
+    return TASK_INPUT_FIELDS.filter((name) => given.includes(name));
   }
   if (mask.includes("*")) {
-    refuseUnsupported(
-      UNSUPPORTED_TASK_FIELDS.filter((name) => isSet(task, name)),
-      "task",
-    );
+    refuseUnsupported(setOf(task, UNSUPPORTED_TASK_FIELDS), "task");
     return TASK_INPUT_FIELDS;
   }
   refuseUnsupported(
-    mask.filter((name) => (UNSUPPORTED_TASK_FIELDS as readonly string[]).includes(name)),
+    mask.filter((name) => UNSUPPORTED_TASK_FIELDS.some((field) => field.name === name)),
     "task",
   );
   const fields = TASK_INPUT_FIELDS.filter((name) => mask.includes(name));
@@ -137,11 +134,7 @@ export interface PreviewInput {
 }
 
 export function readPreviewInput(request: PreviewScheduleRequest): PreviewInput {
-  const unsupported = UNSUPPORTED_PREVIEW_FIELDS.filter((name) => {
-    const field = PreviewScheduleRequestSchema.fields.find((candidate) => candidate.name === name);
-    return field !== undefined && isFieldSet(request, field);
-  });
-  refuseUnsupported(unsupported, "");
+  refuseUnsupported(setOf(request, UNSUPPORTED_PREVIEW_FIELDS), "");
   const violations: FieldViolation[] = [];
   const input = {
     scheduledTimeMs: readInstant(request.scheduledTime, "scheduled_time", violations),
@@ -153,9 +146,13 @@ export function readPreviewInput(request: PreviewScheduleRequest): PreviewInput 
   return input;
 }
 
-function isSet(task: Task, name: string): boolean {
-  const field = TaskSchema.fields.find((candidate) => candidate.name === name);
-  return field !== undefined && isFieldSet(task, field);
+/** Which of the fields a message has. */
+function setOf(message: Message, fields: readonly DescField[]): string[] {
+  return fields.filter((field) => isFieldSet(message, field)).map(({ name }) => name);
+}
+
+function fieldsOf(schema: DescMessage, names: readonly string[]): readonly DescField[] {
+  return schema.fields.filter(({ name }) => names.includes(name));
 }
 
 function refuseUnsupported(names: readonly string[], path: string): void {
@@ -173,7 +170,19 @@ function readInstant(time: Timestamp | undefined, field: string, violations: Fie
     return 0;
   }
   checkNanos(time, field, violations);
-  return Number(time.seconds) * 1000 + Math.ceil(time.nanos / 1_000_000);
+  const secondMs = Number(time.seconds) * 1000;
+  const timeMs = secondMs + Math.ceil(time.nanos / 1_000_000);
+  if (secondMs >= MIN_TIME_MS && timeMs <= MAX_TIME_MS) return timeMs;
+  violations.push({ field, description: OUT_OF_YEARS });
+  return 0;
+}
+
+function readLabels(labels: Task["labels"], field: string, violations: FieldViolation[]): Task["labels"] {
+  for (const key of Object.keys(labels)) {
+    if (isLabelKey(key)) continue;
+    violations.push({ field, description: `${JSON.stringify(key)}: keys are of 1 to 63 letters, digits, . _ / -` });
+  }
+  return labels;
 }
 
 /**
@@ -189,7 +198,7 @@ export function readBound(
   checkNanos(time, field, violations);
   const secondMs = Number(time.seconds) * 1000;
   if (secondMs < MIN_TIME_MS || secondMs > MAX_TIME_MS) {
-    violations.push({ field, description: "must lie within the years 1 to 9999" });
+    violations.push({ field, description: OUT_OF_YEARS });
     return 0;
   }
   const round = wanted === "later" ? Math.floor : Math.ceil;

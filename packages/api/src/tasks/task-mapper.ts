@@ -39,9 +39,10 @@ export function etagOf(row: TaskRow): string {
   return `${row.id}-${row.version}`;
 }
 
-export function taskChange(change: StagedTaskChange): TaskChange {
+/** @param task as the change has left it */
+export function taskChange(change: StagedTaskChange, task: Task): TaskChange {
   return create(TaskChangeSchema, {
-    task: taskToProto(change.row),
+    task,
     kind: TaskChangeKind[change.kind],
     previousLabels: change.kind === "UPDATED" ? { ...change.previous.labels } : {},
   });

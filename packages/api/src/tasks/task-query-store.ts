@@ -12,6 +12,7 @@ import type { ExecutionRow } from "../executions/execution-row.js";
 import { findExecutions } from "../executions/execution-store.js";
 import { MAX_TOTAL_SIZE, pageSizeOf, parseOrder } from "../paging/page-request.js";
 import { decodePageToken, encodePageToken, type PagePosition, type PositionKind } from "../paging/page-token.js";
+import { isLabelKey, isLabelValue } from "./label-rules.js";
 import { readBound } from "./task-input.js";
 import type { TaskRow } from "./task-row.js";
 import { DAMAGED_LABELS, findTasks, type StoredTask, toTaskRow } from "./task-store.js";
@@ -33,8 +34,6 @@ const POSITION_KINDS: Readonly<Record<OrderField, PositionKind>> = {
 };
 /** As tasks show it: one that is not active keeps its cursor to itself. */
 const SHOWN_NEXT_RUN = literal("IF(state = 'ACTIVE', next_run_time, NULL)");
-const LABEL_KEY = /^[A-Za-z0-9._/-]{1,63}$/;
-const LABEL_VALUE = /^.{0,255}$/su;
 
 export interface TaskPage {
   readonly tasks: TaskRow[];
@@ -179,9 +178,9 @@ function filtersOf(database: Database, request: ListTasksRequest): WhereOptions[
   if (request.states.length > 0) filters.push({ state: request.states.map((state) => TaskState[state]) });
   if (request.nameContains !== "") filters.push(nameContains(database, request.nameContains));
   for (const [key, value] of Object.entries(request.labelFilter)) {
-    if (!LABEL_KEY.test(key))
+    if (!isLabelKey(key))
       violations.push({ field: "label_filter", description: "keys are of letters, digits, . _ / -" });
-    else if (!LABEL_VALUE.test(value))
+    else if (!isLabelValue(value))
       violations.push({ field: "label_filter", description: "values are of at most 255 characters" });
     else filters.push(hasLabel(database, key, value));
   }

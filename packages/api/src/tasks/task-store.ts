@@ -56,12 +56,13 @@ export async function findNames(connection: SqlConnection, names: readonly strin
 
 /** Inserts tasks, whose `id` is ignored, and answers their ids by name. */
 export async function insertTasks(connection: SqlConnection, rows: readonly TaskRow[]): Promise<Map<string, number>> {
-  const placeholders = rows.map(() => "(?,?,?,?,?,?,?,?,?,?,?,?,?)").join(",");
-  const values = rows.flatMap((row) => [
-    ...[row.name, toDatetime(row.scheduledTimeMs), row.recurrence, row.timeZone, row.description],
-    ...[JSON.stringify(row.labels), row.state, row.pauseReason, toNullableDatetime(row.nextRunTimeMs)],
-    ...[toDatetime(row.armedTimeMs), row.version, toDatetime(row.createTimeMs), toDatetime(row.updateTimeMs)],
-  ]);
+  const placeholders = `(?,?,?,?,?,?,?,?,?,?,?,?,?)${",(?,?,?,?,?,?,?,?,?,?,?,?,?)".repeat(rows.length - 1)}`;
+  const values: unknown[] = [];
+  for (const row of rows) {
+    values.push(row.name, toDatetime(row.scheduledTimeMs), row.recurrence, row.timeZone, row.description);
+    values.push(JSON.stringify(row.labels), row.state, row.pauseReason, toNullableDatetime(row.nextRunTimeMs));
+    values.push(toDatetime(row.armedTimeMs), row.version, toDatetime(row.createTimeMs), toDatetime(row.updateTimeMs));
+  }
   const inserted: { id: number; name: string }[] = await connection.query(
     `INSERT INTO tasks (name, scheduled_time, recurrence, time_zone, description, labels, state, pause_reason,
        next_run_time, armed_time, version, create_time, update_time) VALUES ${placeholders} RETURNING id, name`,

@@ -23,10 +23,22 @@ export function weightOf(inputs: readonly Sized[]): number {
   );
 }
 
-/** What the driver makes of the texts: some characters take two bytes there. */
+/** No character takes more bytes for each of its UTF-16 units, escaped or not. */
+const MAX_UNIT_BYTES = 3;
+
+/** What the driver makes of the texts, where some characters take two bytes; not less than that where they fit into a row anyway. */
 function sqlBytes({ name, description, labels }: Sized): number {
+  const atMost = MAX_UNIT_BYTES * (name.length + description.length + unitsOf(labels));
+  if (atMost <= ROW_BYTES) return atMost;
   const text = `${name}${description}${JSON.stringify(labels)}`;
   // biome-ignore lint/suspicious/noControlCharactersInRegex: the driver escapes these.
   const escaped = text.match(/[\0\b\n\r\t\x1a'"\\]/g)?.length ?? 0;
   return Buffer.byteLength(text) + escaped;
+}
+
+/** Of labels as JSON, where a character may become six. */
+function unitsOf(labels: Sized["labels"]): number {
+  let units = 2;
+  for (const [key, value] of Object.entries(labels)) units += 6 * (key.length + value.length + 1);
+  return units;
 }

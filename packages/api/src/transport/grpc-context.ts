@@ -22,6 +22,7 @@ export class GrpcContext implements HandlerContext {
   #responseHeader: Headers | undefined;
   #responseTrailer: Headers | undefined;
   #values: ContextValues | undefined;
+  #isAnswered = false;
 
   constructor(method: DescMethod, call: GrpcCall) {
     this.service = method.parent;
@@ -67,6 +68,11 @@ export class GrpcContext implements HandlerContext {
     this.#abortController().abort(reason);
   }
 
+  /** The library calls every call cancelled once it has ended. To be told of that, with an error, costs as much as the call. */
+  answered(): void {
+    this.#isAnswered = true;
+  }
+
   /** Sends the headers that the method has set, if any: before the first message. */
   sendHeader(): void {
     if (this.#responseHeader !== undefined) this.#call.sendMetadata(metadataOf(this.#responseHeader));
@@ -82,7 +88,9 @@ export class GrpcContext implements HandlerContext {
     if (this.#controller !== undefined) return this.#controller;
     const controller = new AbortController();
     this.#controller = controller;
-    const cancel = (): void => controller.abort(this.#cancelReason());
+    const cancel = (): void => {
+      if (!this.#isAnswered) controller.abort(this.#cancelReason());
+    };
     if (this.#call.cancelled) cancel();
     else this.#call.once("cancelled", cancel);
     return controller;

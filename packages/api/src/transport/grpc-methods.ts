@@ -83,6 +83,7 @@ function unaryHandler({ method, impl }: Spec<"unary">, host: GrpcCallHost): hand
       const bytes = write(method.output, await impl(request, context));
       if (!host.openCalls.delete(fail)) return;
       context.sendHeader();
+      context.answered();
       callback(null, bytes, context.trailer());
     } catch (error) {
       fail(error instanceof ConnectError ? error : host.internalError(error));

@@ -1,3 +1,4 @@
+import type { Task } from "@taskscheduler/proto";
 import type { ExecutionKey, ExecutionRow } from "../executions/execution-row.js";
 import type { TaskRow } from "../tasks/task-row.js";
 
@@ -24,8 +25,8 @@ export interface WriteCommand<T> {
 export type Decision<T> = (ids: AssignedIds) => T;
 
 export interface AssignedIds {
-  /** The row as stored, with its id. */
-  created(row: TaskRow): TaskRow;
+  /** The task of a row that was created, with its id. It is told to watchers as well: nobody writes to it. */
+  created(row: TaskRow): Task;
 }
 
 export interface WriteNeeds {

@@ -122,8 +122,8 @@ export function createWriteQueue(): WriteQueue {
 }
 
 /** A batch may name the same thing twice. */
-function keysOf(entry: WriteEntry): ReadonlySet<string> {
-  return new Set(entry.command.keys);
+function keysOf({ command: { keys } }: WriteEntry): Iterable<string> {
+  return keys.length <= 1 ? keys : new Set(keys);
 }
 
 /** What writes no row still takes its turn. */

@@ -33,6 +33,12 @@ export class WriteStage implements Stage {
     this.executions.set(executionKeyText(row), row);
   }
 
+  clear(): void {
+    this.taskChanges.length = 0;
+    this.moves.clear();
+    this.executions.clear();
+  }
+
   /** Takes over what another stage holds. */
   add(other: WriteStage): void {
     this.taskChanges.push(...other.taskChanges);

@@ -1,5 +1,5 @@
 import { ServiceError } from "@taskscheduler/domain";
-import type { ExecutionChange, TaskChange } from "@taskscheduler/proto";
+import type { ExecutionChange, Task, TaskChange } from "@taskscheduler/proto";
 import { type ChangeSegment, encodeExecutionChanges, encodeTaskChanges } from "../changes/change-event.js";
 import { appendSegments } from "../changes/change-store.js";
 import type { SqlConnection } from "../database/database.js";
@@ -8,7 +8,7 @@ import { executionChange } from "../executions/execution-mapper.js";
 import { type ExecutionKey, type ExecutionRow, executionKeyText } from "../executions/execution-row.js";
 import { findExecutions, lockUnfinished, saveExecutions } from "../executions/execution-store.js";
 import { findIncarnations } from "../fleet/fleet-store.js";
-import { taskChange } from "../tasks/task-mapper.js";
+import { taskChange, taskToProto } from "../tasks/task-mapper.js";
 import type { TaskRow } from "../tasks/task-row.js";
 import { deleteTasks, findNames, insertTasks, lockTasks, moveTasks, updateTasks } from "../tasks/task-store.js";
 import { findAnswers, type StoredAnswer, saveAnswers } from "./request-store.js";
@@ -42,7 +42,11 @@ export async function runGroup(
     commands.flatMap((command) => (command.request === undefined ? [] : [command.request.id])),
   );
   const total = new WriteStage();
-  const verdicts = commands.map((command) => decide(command, view, answers, total));
+  const stage = new WriteStage();
+  const verdicts = commands.map((command) => {
+    stage.clear();
+    return decide(command, view, answers, stage, total);
+  });
   const ids = await writeRows(connection, total);
   const outcomes = verdicts.map(
     (verdict): CommandOutcome => ("decision" in verdict ? { answer: verdict.decision(ids) } : verdict),
@@ -62,14 +66,14 @@ function decide(
   command: AnyCommand,
   view: WriteView,
   answers: ReadonlyMap<string, StoredAnswer>,
+  stage: WriteStage,
   total: WriteStage,
 ): Verdict {
   try {
     const first = command.request === undefined ? undefined : answers.get(command.request.id.toLowerCase());
     if (first !== undefined) return { answer: firstAnswer(command, first) };
-    const stage = new WriteStage();
     const decision = command.decide(view, stage);
-    if (command.validateOnly) return { answer: decision({ created: (row) => row }) };
+    if (command.validateOnly) return { answer: decision({ created: (row) => taskToProto(row) }) };
     total.add(stage);
     return { decision };
   } catch (error) {
@@ -145,13 +149,13 @@ async function writeRows(connection: SqlConnection, stage: WriteStage): Promise<
   if (stage.moves.size > 0) await moveTasks(connection, [...stage.moves.values()]);
   const ids = created.length > 0 ? await insertTasks(connection, created) : new Map<string, number>();
   if (stage.executions.size > 0) await saveExecutions(connection, [...stage.executions.values()]);
-  return {
-    created(row) {
-      const id = ids.get(row.name);
-      if (id === undefined) throw new Error("an inserted row came back without its id");
-      return { ...row, id };
-    },
-  };
+  const tasks = new Map<string, Task>();
+  for (const row of created) {
+    const id = ids.get(row.name);
+    if (id === undefined) throw new Error("an inserted row came back without its id");
+    tasks.set(row.name, taskToProto({ ...row, id }));
+  }
+  return { created: (row) => tasks.get(row.name) ?? taskToProto(row) };
 }
 
 /** What is to be kept for a request that may be sent again; none for one that was refused, or answered before. */
@@ -169,7 +173,7 @@ async function writeChanges(
   nowMs: number,
 ): Promise<ChangeSegment[]> {
   const tasks: TaskChange[] = stage.taskChanges.map((change) =>
-    taskChange(change.kind === "CREATED" ? { kind: "CREATED", row: ids.created(change.row) } : change),
+    taskChange(change, change.kind === "CREATED" ? ids.created(change.row) : taskToProto(change.row)),
   );
   const executions: ExecutionChange[] = [...stage.executions.values()].map(executionChange);
   return appendSegments(connection, [...encodeTaskChanges(tasks), ...encodeExecutionChanges(executions)], nowMs);
