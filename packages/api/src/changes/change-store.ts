@@ -1,6 +1,7 @@
 import type { SqlConnection } from "../database/database.js";
 import { toDatetime } from "../database/instants.js";
 import { inStatements } from "../database/statement-size.js";
+import { plain, type Statement } from "../database/statements.js";
 import { type ChangeSegment, decodeSegment, type NewSegment, segmentAt } from "./change-event.js";
 
 /** Where the log stands. */
@@ -12,35 +13,46 @@ export interface LogPosition {
 
 /**
  * Gives out revisions and writes segments; the last thing a transaction does, since from here to its commit it holds
- * the lock that makes the order of revisions the order of commits.
+ * the lock that makes the order of revisions the order of commits. What is written names its revisions by what the
+ * counter will be.
  */
-export async function appendSegments(
-  connection: SqlConnection,
-  segments: readonly NewSegment[],
-  nowMs: number,
-): Promise<ChangeSegment[]> {
+export function appendSegments(segments: readonly NewSegment[], nowMs: number): Statement[] {
   if (segments.length === 0) return [];
-  const size = segments.reduce((sum, { changes }) => sum + changes.length, 0);
-  const outcome: { insertId: number } = await connection.query(
-    "UPDATE change_counter SET revision = LAST_INSERT_ID(revision + ?) WHERE id = 1",
-    [size],
-  );
-  let next = Number(outcome.insertId) - size + 1;
+  const size = sizeOf(segments);
+  let left = size;
   const placed = segments.map((segment) => {
+    const firstIsBefore = left - 1;
+    left -= segment.changes.length;
+    return { ...segment, firstIsBefore, lastIsBefore: left };
+  });
+  return [
+    plain("UPDATE change_counter SET revision = LAST_INSERT_ID(revision + ?) WHERE id = 1", [size]),
+    ...inStatements(placed, ({ payload }) => payload.byteLength).map((part) => ({
+      sql: `INSERT INTO changes (revision, first_revision, kind, commit_time, payload)
+         VALUES ${part.map(() => "(LAST_INSERT_ID() - ?,LAST_INSERT_ID() - ?,?,?,?)").join(",")}`,
+      values: part.flatMap(({ kind, payload, firstIsBefore, lastIsBefore }) => [
+        ...[lastIsBefore, firstIsBefore, kind, toDatetime(nowMs), Buffer.from(payload)],
+      ]),
+      bytes: part.reduce((sum, { payload }) => sum + payload.byteLength, 0),
+    })),
+  ];
+}
+
+/** The revision that the session's last `appendSegments` ended with. */
+export const LAST_REVISION: Statement = plain("SELECT LAST_INSERT_ID() AS revision");
+
+/** Appended segments, the last of which ends with the revision. */
+export function placeSegments(segments: readonly NewSegment[], revision: number): ChangeSegment[] {
+  let next = revision - sizeOf(segments) + 1;
+  return segments.map((segment) => {
     const written = segmentAt(next, segment);
     next = written.revision + 1;
-    return { ...segment, written };
+    return written;
   });
-  for (const part of inStatements(placed, ({ payload }) => payload.byteLength)) {
-    await connection.query(
-      `INSERT INTO changes (revision, first_revision, kind, commit_time, payload)
-         VALUES ${part.map(() => "(?,?,?,?,?)").join(",")}`,
-      part.flatMap(({ kind, payload, written: { revision, firstRevision } }) => [
-        ...[revision, firstRevision, kind, toDatetime(nowMs), Buffer.from(payload)],
-      ]),
-    );
-  }
-  return placed.map(({ written }) => written);
+}
+
+function sizeOf(segments: readonly NewSegment[]): number {
+  return segments.reduce((sum, { changes }) => sum + changes.length, 0);
 }
 
 /** Segments that end after a revision, in order. Those of transactions that commit meanwhile may be lacking in between. */

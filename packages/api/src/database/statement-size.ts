@@ -2,7 +2,7 @@
 export const PACKET_BYTES = 16 * 1024 * 1024;
 
 /** Of blobs in one statement, which takes up to twice as much where every byte is escaped; one alone may be larger. */
-const STATEMENT_BYTES = 4 * 1024 * 1024;
+export const STATEMENT_BYTES = 4 * 1024 * 1024;
 
 /** Rows in as many statements as they need, in their order. */
 export function inStatements<R>(rows: readonly R[], bytesOf: (row: R) => number): R[][] {

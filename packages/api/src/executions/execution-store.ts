@@ -1,6 +1,7 @@
 import { UNFINISHED_STATES } from "@taskscheduler/domain";
 import type { SqlConnection } from "../database/database.js";
 import { toDatetime, toNullableDatetime } from "../database/instants.js";
+import { plain, type Statement } from "../database/statements.js";
 import type { ExecutionKey, ExecutionRow } from "./execution-row.js";
 
 const COLUMNS = `task_id AS taskId, scheduled_time AS scheduledTimeMs, task_name AS taskName, trigger_kind AS \`trigger\`,
@@ -44,26 +45,28 @@ export async function lockUnfinished(connection: SqlConnection, taskIds: readonl
 }
 
 /** Writes rows whole, new or not: the primary key is the only unique one. */
-export async function saveExecutions(connection: SqlConnection, rows: readonly ExecutionRow[]): Promise<void> {
+export function saveExecutions(rows: readonly ExecutionRow[]): Statement[] {
+  const statements: Statement[] = [];
   for (let from = 0; from < rows.length; from += CHUNK) {
     const chunk = rows.slice(from, from + CHUNK);
-    await connection.query(
-      `INSERT INTO executions (task_id, scheduled_time, task_name, trigger_kind, state, attempt, fence, incarnation,
+    const values: unknown[] = [];
+    for (const row of chunk) {
+      values.push(row.taskId, toDatetime(row.scheduledTimeMs), row.taskName, row.trigger, row.state, row.attempt);
+      values.push(row.fence, row.incarnation, row.schedulerId, toNullableDatetime(row.claimTimeMs));
+      values.push(toNullableDatetime(row.startTimeMs), toNullableDatetime(row.endTimeMs), row.error, row.httpStatus);
+      values.push(row.missedCount, toNullableDatetime(row.missedUntilMs));
+    }
+    const sql = `INSERT INTO executions (task_id, scheduled_time, task_name, trigger_kind, state, attempt, fence, incarnation,
            scheduler_id, claim_time, start_time, end_time, error, http_status, missed_count, missed_until)
-         VALUES ${chunk.map(() => "(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)").join(",")}
+         VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)${",(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)".repeat(chunk.length - 1)}
          ON DUPLICATE KEY UPDATE task_name = VALUES(task_name), trigger_kind = VALUES(trigger_kind), state = VALUES(state),
            attempt = VALUES(attempt), fence = VALUES(fence), incarnation = VALUES(incarnation),
            scheduler_id = VALUES(scheduler_id), claim_time = VALUES(claim_time), start_time = VALUES(start_time),
            end_time = VALUES(end_time), error = VALUES(error), http_status = VALUES(http_status),
-           missed_count = VALUES(missed_count), missed_until = VALUES(missed_until)`,
-      chunk.flatMap((row) => [
-        ...[row.taskId, toDatetime(row.scheduledTimeMs), row.taskName, row.trigger, row.state, row.attempt, row.fence],
-        ...[row.incarnation, row.schedulerId, toNullableDatetime(row.claimTimeMs), toNullableDatetime(row.startTimeMs)],
-        ...[toNullableDatetime(row.endTimeMs), row.error, row.httpStatus, row.missedCount],
-        toNullableDatetime(row.missedUntilMs),
-      ]),
-    );
+           missed_count = VALUES(missed_count), missed_until = VALUES(missed_until)`;
+    statements.push(plain(sql, values));
   }
+  return statements;
 }
 
 /**

@@ -1,5 +1,6 @@
 import type { SqlConnection } from "../database/database.js";
 import { toDatetime, toNullableDatetime } from "../database/instants.js";
+import { plain, type Statement } from "../database/statements.js";
 import type { TaskRow } from "./task-row.js";
 
 /** A row as the database gives it: labels are still their JSON text. */
@@ -56,6 +57,7 @@ export async function findNames(connection: SqlConnection, names: readonly strin
 
 /** Inserts tasks, whose `id` is ignored, and answers their ids by name. */
 export async function insertTasks(connection: SqlConnection, rows: readonly TaskRow[]): Promise<Map<string, number>> {
+  if (rows.length === 0) return new Map();
   const placeholders = `(?,?,?,?,?,?,?,?,?,?,?,?,?)${",(?,?,?,?,?,?,?,?,?,?,?,?,?)".repeat(rows.length - 1)}`;
   const values: unknown[] = [];
   for (const row of rows) {
@@ -73,6 +75,7 @@ export async function insertTasks(connection: SqlConnection, rows: readonly Task
 
 /** Writes what users set, and the cursor, of tasks that are locked. */
 export async function updateTasks(connection: SqlConnection, rows: readonly TaskRow[]): Promise<void> {
+  if (rows.length === 0) return;
   await connection.batch(
     `UPDATE tasks SET name = ?, scheduled_time = ?, recurrence = ?, time_zone = ?, description = ?, labels = ?, state = ?,
        pause_reason = ?, next_run_time = ?, armed_time = ?, version = ?, update_time = ? WHERE id = ?`,
@@ -88,21 +91,21 @@ export async function updateTasks(connection: SqlConnection, rows: readonly Task
  * Writes what claims and reports move, of tasks that are locked: one statement with one parameter for any number of
  * rows. Measured for 500 rows: 10 ms; as a bulk of single updates 14 ms.
  */
-export async function moveTasks(connection: SqlConnection, rows: readonly TaskRow[]): Promise<void> {
+export function moveTasks(rows: readonly TaskRow[]): Statement[] {
+  if (rows.length === 0) return [];
   const values = rows.map((row) => [
     ...[row.id, toNullableDatetime(row.nextRunTimeMs), row.state, row.runCount, toNullableDatetime(row.lastRunTimeMs)],
   ]);
-  await connection.query(
-    `UPDATE JSON_TABLE(?, '$[*]' COLUMNS(id INT PATH '$[0]', next_run_time DATETIME(3) PATH '$[1]',
+  const sql = `UPDATE JSON_TABLE(?, '$[*]' COLUMNS(id INT PATH '$[0]', next_run_time DATETIME(3) PATH '$[1]',
          state VARCHAR(16) PATH '$[2]', run_count INT UNSIGNED PATH '$[3]', last_run_time DATETIME(3) PATH '$[4]')) AS moved
        STRAIGHT_JOIN tasks ON tasks.id = moved.id
        SET tasks.next_run_time = moved.next_run_time, tasks.state = moved.state, tasks.run_count = moved.run_count,
-         tasks.last_run_time = moved.last_run_time`,
-    [JSON.stringify(values)],
-  );
+         tasks.last_run_time = moved.last_run_time`;
+  return [plain(sql, [JSON.stringify(values)])];
 }
 
 export async function deleteTasks(connection: SqlConnection, ids: readonly number[]): Promise<void> {
+  if (ids.length === 0) return;
   await connection.query("DELETE FROM tasks WHERE id IN (?)", [ids]);
 }
 

@@ -1,6 +1,7 @@
 import type { SqlConnection } from "../database/database.js";
 import { toDatetime } from "../database/instants.js";
 import { inStatements } from "../database/statement-size.js";
+import type { Statement } from "../database/statements.js";
 
 /** The first answer to a request that may be sent again. */
 export interface StoredAnswer {
@@ -22,19 +23,14 @@ export async function findAnswers(
   return new Map(rows.map((row) => [row.requestId, row]));
 }
 
-export async function saveAnswers(
-  connection: SqlConnection,
-  answers: readonly StoredAnswer[],
-  nowMs: number,
-): Promise<void> {
-  for (const part of inStatements(answers, ({ answer }) => answer.byteLength)) {
-    await connection.query(
-      `INSERT INTO requests (request_id, fingerprint, answer, create_time) VALUES ${part.map(() => "(?,?,?,?)").join(",")}`,
-      part.flatMap(({ requestId, fingerprint, answer }) => [
-        ...[requestId, Buffer.from(fingerprint), Buffer.from(answer), toDatetime(nowMs)],
-      ]),
-    );
-  }
+export function saveAnswers(answers: readonly StoredAnswer[], nowMs: number): Statement[] {
+  return inStatements(answers, ({ answer }) => answer.byteLength).map((part) => ({
+    sql: `INSERT INTO requests (request_id, fingerprint, answer, create_time) VALUES ${part.map(() => "(?,?,?,?)").join(",")}`,
+    values: part.flatMap(({ requestId, fingerprint, answer }) => [
+      ...[requestId, Buffer.from(fingerprint), Buffer.from(answer), toDatetime(nowMs)],
+    ]),
+    bytes: part.reduce((sum, { answer }) => sum + answer.byteLength, 0),
+  }));
 }
 
 /** Forgets old answers, a small batch at a time. @returns how many it removed */

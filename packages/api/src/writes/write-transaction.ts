@@ -1,15 +1,20 @@
 import { ServiceError } from "@taskscheduler/domain";
 import type { ExecutionChange, Task, TaskChange } from "@taskscheduler/proto";
-import { type ChangeSegment, encodeExecutionChanges, encodeTaskChanges } from "../changes/change-event.js";
-import { appendSegments } from "../changes/change-store.js";
+import {
+  type ChangeSegment,
+  encodeExecutionChanges,
+  encodeTaskChanges,
+  type NewSegment,
+} from "../changes/change-event.js";
+import { appendSegments, LAST_REVISION, placeSegments } from "../changes/change-store.js";
 import type { SqlConnection } from "../database/database.js";
 import type { Clock } from "../database/database-clock.js";
+import { plain, runTogether } from "../database/statements.js";
 import { executionChange } from "../executions/execution-mapper.js";
 import { type ExecutionKey, type ExecutionRow, executionKeyText } from "../executions/execution-row.js";
 import { findExecutions, lockUnfinished, saveExecutions } from "../executions/execution-store.js";
 import { findIncarnations } from "../fleet/fleet-store.js";
 import { taskChange, taskToProto } from "../tasks/task-mapper.js";
-import type { TaskRow } from "../tasks/task-row.js";
 import { deleteTasks, findNames, insertTasks, lockTasks, moveTasks, updateTasks } from "../tasks/task-store.js";
 import { findAnswers, type StoredAnswer, saveAnswers } from "./request-store.js";
 import type { AssignedIds, Decision, WriteCommand, WriteView } from "./write-command.js";
@@ -27,38 +32,38 @@ type Verdict = CommandOutcome | { readonly decision: Decision<unknown> };
  * Runs a group of commands in one transaction: reads and locks all that they need in the order tasks, executions;
  * lets each decide; writes it as multi-row statements; gives out revisions last; commits. What fails for one command
  * fails that one alone; what fails for the database fails the transaction, which may run again whole.
+ *
+ * What does not need the answer to what came before is sent without waiting for it: the server takes it in that order,
+ * and each wait costs this process, and whoever waits for a lock, more than most statements.
  */
 export async function runGroup(
   connection: SqlConnection,
   commands: readonly AnyCommand[],
   clock: Clock,
 ): Promise<{ outcomes: CommandOutcome[]; segments: ChangeSegment[] }> {
-  await connection.query("BEGIN");
-  const view = await readView(connection, commands, clock);
+  const [, { view, answers }] = await Promise.all([connection.query("BEGIN"), readView(connection, commands, clock)]);
   const { nowMs } = view;
-  // Last of what is read: whoever sees what a request has changed, maybe after waiting for its locks, sees its answer too.
-  const answers = await findAnswers(
-    connection,
-    commands.flatMap((command) => (command.request === undefined ? [] : [command.request.id])),
-  );
   const total = new WriteStage();
   const stage = new WriteStage();
   const verdicts = commands.map((command) => {
     stage.clear();
     return decide(command, view, answers, stage, total);
   });
-  const ids = await writeRows(connection, total);
+  const ids = await writeTasks(connection, total);
   const outcomes = verdicts.map(
     (verdict): CommandOutcome => ("decision" in verdict ? { answer: verdict.decision(ids) } : verdict),
   );
-  await saveAnswers(
-    connection,
-    commands.flatMap((command, index) => newAnswer(command, verdicts[index], outcomes[index])),
-    nowMs,
-  );
-  const segments = await writeChanges(connection, total, ids, nowMs);
-  await connection.query("COMMIT");
-  return { outcomes, segments };
+  const firstAnswers = commands.flatMap((command, index) => newAnswer(command, verdicts[index], outcomes[index]));
+  const segments = changesOf(total, ids);
+  const [last] = await runTogether<{ revision: number }>(connection, [
+    ...moveTasks([...total.moves.values()]),
+    ...saveExecutions([...total.executions.values()]),
+    ...saveAnswers(firstAnswers, nowMs),
+    ...appendSegments(segments, nowMs),
+    plain("COMMIT"),
+    LAST_REVISION,
+  ]);
+  return { outcomes, segments: placeSegments(segments, Number(last?.revision)) };
 }
 
 /** What it writes joins the total, unless it refuses, was answered before, or is only to be judged. */
@@ -91,37 +96,36 @@ function firstAnswer(command: AnyCommand, stored: StoredAnswer): unknown {
   return command.request.decode(stored.answer);
 }
 
-async function readView(connection: SqlConnection, commands: readonly AnyCommand[], clock: Clock): Promise<WriteView> {
+async function readView(
+  connection: SqlConnection,
+  commands: readonly AnyCommand[],
+  clock: Clock,
+): Promise<{ view: WriteView; answers: Map<string, StoredAnswer> }> {
   const gather = <T>(pick: (command: AnyCommand) => readonly T[] | undefined): T[] => [
     ...new Set(commands.flatMap((command) => pick(command) ?? [])),
   ];
   const ascending = (a: number, b: number) => a - b;
-  const taskIds = gather((command) => command.needs.taskIds).sort(ascending);
-  const tasks = new Map<number, TaskRow>();
-  for (const row of await lockTasks(connection, taskIds)) tasks.set(row.id, row);
-  const names = await findNames(
-    connection,
-    gather((command) => command.needs.names),
-  );
-  const incarnations = commands.some((command) => command.needs.incarnations)
-    ? await findIncarnations(connection)
-    : new Map<number, string>();
-
+  const needsIncarnations = commands.some((command) => command.needs.incarnations);
+  const [taskRows, names, incarnations, unfinishedRows] = await Promise.all([
+    lockTasks(connection, gather((command) => command.needs.taskIds).sort(ascending)),
+    findNames(
+      connection,
+      gather((command) => command.needs.names),
+    ),
+    needsIncarnations ? findIncarnations(connection) : new Map<number, string>(),
+    lockUnfinished(connection, gather((command) => command.needs.unfinishedOf).sort(ascending)),
+  ]);
   const executions = new Map<string, ExecutionRow>();
   const unfinished = new Map<number, ExecutionRow[]>();
   const view: WriteView = {
     // After the wait for the tasks' locks: what is due is judged by it.
     nowMs: clock.nowMs(),
-    tasks,
+    tasks: new Map(taskRows.map((row) => [row.id, row])),
     names,
     incarnations,
     execution: (key) => executions.get(executionKeyText(key)),
     unfinishedOf: (taskId) => unfinished.get(taskId) ?? [],
   };
-  const unfinishedRows = await lockUnfinished(
-    connection,
-    gather((command) => command.needs.unfinishedOf).sort(ascending),
-  );
   for (const row of unfinishedRows) {
     executions.set(executionKeyText(row), row);
     unfinished.set(row.taskId, [...(unfinished.get(row.taskId) ?? []), row]);
@@ -131,24 +135,31 @@ async function readView(connection: SqlConnection, commands: readonly AnyCommand
     for (const key of command.executionsNeeded?.(view) ?? []) keys.set(executionKeyText(key), key);
   }
   const sorted = [...keys.values()].sort((a, b) => a.taskId - b.taskId || a.scheduledTimeMs - b.scheduledTimeMs);
-  for (const row of await findExecutions(connection, sorted, { lock: true }))
-    executions.set(executionKeyText(row), row);
-  return view;
+  const [found, answers] = await Promise.all([
+    findExecutions(connection, sorted, { lock: true }),
+    // Last of what is read: whoever sees what a request has changed, maybe after waiting for its locks, sees its answer too.
+    findAnswers(
+      connection,
+      commands.flatMap((command) => (command.request === undefined ? [] : [command.request.id])),
+    ),
+  ]);
+  for (const row of found) executions.set(executionKeyText(row), row);
+  return { view, answers };
 }
 
-async function writeRows(connection: SqlConnection, stage: WriteStage): Promise<AssignedIds> {
+/** What needs the tasks' own statements: those whose ids come from the database, and those that users changed. */
+async function writeTasks(connection: SqlConnection, stage: WriteStage): Promise<AssignedIds> {
   const rows = (kind: StagedTaskChange["kind"]) =>
     stage.taskChanges.filter((change) => change.kind === kind).map((change) => change.row);
-  const [created, updated, deleted] = [rows("CREATED"), rows("UPDATED"), rows("DELETED")];
-  if (deleted.length > 0)
-    await deleteTasks(
+  const created = rows("CREATED");
+  const [, , ids] = await Promise.all([
+    deleteTasks(
       connection,
-      deleted.map((row) => row.id),
-    );
-  if (updated.length > 0) await updateTasks(connection, updated);
-  if (stage.moves.size > 0) await moveTasks(connection, [...stage.moves.values()]);
-  const ids = created.length > 0 ? await insertTasks(connection, created) : new Map<string, number>();
-  if (stage.executions.size > 0) await saveExecutions(connection, [...stage.executions.values()]);
+      rows("DELETED").map((row) => row.id),
+    ),
+    updateTasks(connection, rows("UPDATED")),
+    insertTasks(connection, created),
+  ]);
   const tasks = new Map<string, Task>();
   for (const row of created) {
     const id = ids.get(row.name);
@@ -166,15 +177,10 @@ function newAnswer(command: AnyCommand, verdict?: Verdict, outcome?: CommandOutc
   return [{ requestId: id.toLowerCase(), fingerprint, answer: encode(outcome.answer) }];
 }
 
-async function writeChanges(
-  connection: SqlConnection,
-  stage: WriteStage,
-  ids: AssignedIds,
-  nowMs: number,
-): Promise<ChangeSegment[]> {
+function changesOf(stage: WriteStage, ids: AssignedIds): NewSegment[] {
   const tasks: TaskChange[] = stage.taskChanges.map((change) =>
     taskChange(change, change.kind === "CREATED" ? ids.created(change.row) : taskToProto(change.row)),
   );
   const executions: ExecutionChange[] = [...stage.executions.values()].map(executionChange);
-  return appendSegments(connection, [...encodeTaskChanges(tasks), ...encodeExecutionChanges(executions)], nowMs);
+  return [...encodeTaskChanges(tasks), ...encodeExecutionChanges(executions)];
 }
