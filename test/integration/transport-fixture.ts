@@ -6,7 +6,7 @@ import { ServiceError } from "@taskscheduler/domain";
 import { SchedulerService, type Task, TaskSchema, TaskService } from "@taskscheduler/proto";
 import { createLogger, createMetrics } from "@taskscheduler/runtime";
 import { createCallMetrics } from "../../packages/api/src/policies/call-metrics.js";
-import { withPolicies } from "../../packages/api/src/policies/policies.js";
+import { type Policies, withPolicies } from "../../packages/api/src/policies/policies.js";
 import { createRequestValidator } from "../../packages/api/src/policies/request-validator.js";
 import { createGrpcServer, type GrpcServer } from "../../packages/api/src/transport/grpc-server.js";
 import {
@@ -44,7 +44,11 @@ export interface TransportFixture {
   stop(): Promise<void>;
 }
 
-export async function startTransports(options: { corsOrigins?: string[] } = {}): Promise<TransportFixture> {
+export interface TransportOptions extends Pick<Policies, "limits"> {
+  readonly corsOrigins?: string[];
+}
+
+export async function startTransports(options: TransportOptions = {}): Promise<TransportFixture> {
   const log: string[] = [];
   const logger = createLogger({ name: "test", level: "debug", destination: { write: (line) => void log.push(line) } });
   const { registry } = createMetrics();
@@ -81,7 +85,8 @@ export async function startTransports(options: { corsOrigins?: string[] } = {}):
       if (kind === "polite") await once(context.signal, "abort");
     },
   };
-  const tasks = withPolicies(TaskService, impl, policies);
+  const { limits } = options;
+  const tasks = withPolicies(TaskService, impl, limits === undefined ? policies : { ...policies, limits });
   const grpc = createGrpcServer({
     host: "127.0.0.1",
     port: 0,
