@@ -1,3 +1,4 @@
+import { connect } from "node:net";
 import { gzipSync } from "node:zlib";
 import { TaskService } from "@taskscheduler/proto";
 import { type ApiFixture, at, startApiFixture } from "../integration/api-fixture.js";
@@ -14,6 +15,10 @@ const service = TaskService.typeName;
 const json = { "Content-Type": "application/json" };
 const web = { "Content-Type": "application/grpc-web+proto" };
 const stream = { "Content-Type": "application/connect+json" };
+
+/** Of what is wrong, and not large. The slowest says more of the machine than of the API: each has `WITHIN_MS`. */
+const TYPICAL_MS = 100;
+const took: number[] = [];
 
 /** `GetTaskRequest` of the task below. */
 let getTask: Buffer;
@@ -45,9 +50,12 @@ afterEach(async () => {
 });
 
 /** With `Content-Length`; on a connection of its own. */
-function post(path: string, headers: Readonly<Record<string, string>>, body: Uint8Array | string) {
+async function post(path: string, headers: Readonly<Record<string, string>>, body: Uint8Array | string) {
   const head = requestHead("POST", path, { "Content-Length": String(Buffer.byteLength(body)), ...headers });
-  return sendRaw(httpPort, Buffer.concat([Buffer.from(head), Buffer.from(body as string)]), { withinMs: WITHIN_MS });
+  const bytes = Buffer.concat([Buffer.from(head), Buffer.from(body as string)]);
+  const answer = await sendRaw(httpPort, bytes, { withinMs: WITHIN_MS });
+  took.push(answer.tookMs);
+  return answer;
 }
 
 const OK = 0;
@@ -77,7 +85,10 @@ describe("gRPC", () => {
     ["100,000 groups in groups", () => [envelope(Buffer.alloc(100_000, 0x13))], INVALID_ARGUMENT],
   ])("of %s has an answer", async (_, chunks, code, headers = {}) => {
     const path = `/${service}/GetTask`;
-    const answer = await callRaw(fixture.api.grpcAddress, path, chunks(), { headers, withinMs: WITHIN_MS });
+    const frames = chunks();
+    const startMs = performance.now();
+    const answer = await callRaw(fixture.api.grpcAddress, path, frames, { headers, withinMs: WITHIN_MS });
+    took.push(performance.now() - startMs);
     expect([answer.code, answer.message]).toEqual([code, expect.stringMatching(/\w/)]);
   });
 
@@ -114,6 +125,67 @@ describe("gRPC", () => {
     },
   );
 });
+
+/** Of HTTP/2 (RFC 9113, 4.1). */
+function frame(type: number, streamId: number, payload: Uint8Array | string, length = payload.length): Buffer {
+  const head = Buffer.alloc(9);
+  head.writeUIntBE(length, 0, 3);
+  head.writeUInt8(type, 3);
+  head.writeUInt32BE(streamId, 5);
+  return Buffer.concat([head, Buffer.from(payload as string)]);
+}
+
+describe("HTTP/2", () => {
+  const [DATA, HEADERS, SETTINGS, PING, WINDOW_UPDATE, CONTINUATION] = [0, 1, 4, 6, 8, 9] as const;
+  const preface = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
+  const settings = frame(SETTINGS, 0, "");
+  const widest = Buffer.from([0x7f, 0xff, 0xff, 0xff]);
+  it.each<[string, Buffer[]]>([
+    ["HTTP/1.1 instead", [Buffer.from(requestHead("GET", "/healthz"))]],
+    ["TLS instead", [Buffer.from("\x16\x03\x01\x02\0\x01\0\x01\xfc\x03\x03".padEnd(64, "\0"), "latin1")]],
+    ["a preface that is none", [Buffer.from("PRI * HTTP/2.0\r\n\r\nXX\r\n\r\n")]],
+    ["a first frame that is no settings", [preface, frame(PING, 0, "12345678")]],
+    ["a frame of 16 MB", [preface, settings, frame(DATA, 1, "", 0xffffff)]],
+    ["data of no stream", [preface, settings, frame(DATA, 0, "x")]],
+    ["data of a stream that was never begun", [preface, settings, frame(DATA, 1, "x")]],
+    ["settings that break off", [preface, frame(SETTINGS, 0, "12345")]],
+    ["a ping of seven bytes", [preface, settings, frame(PING, 0, "1234567")]],
+    ["a window that grows by nothing", [preface, settings, frame(WINDOW_UPDATE, 0, "\0\0\0\0")]],
+    ["a window beyond 2 GB", [preface, settings, frame(WINDOW_UPDATE, 0, widest), frame(WINDOW_UPDATE, 0, widest)]],
+    ["headers that cannot be unpacked", [preface, settings, frame(HEADERS, 1, Buffer.alloc(64, 0xff))]],
+    ["headers of a server's stream", [preface, settings, frame(HEADERS, 2, "\x83")]],
+    ["a continuation of nothing", [preface, settings, frame(CONTINUATION, 1, "\x83")]],
+  ])("of %s is cut, or told that it is over", async (_, bytes) => {
+    const startMs = performance.now();
+    expect(await endOf(Buffer.concat(bytes))).toMatch(/^(cut|GOAWAY [1-9]\d*)$/);
+    took.push(performance.now() - startMs);
+  });
+});
+
+/** How the gRPC port ends a connection that begins with these bytes. Node.js leaves it to the client to close, mostly. */
+async function endOf(bytes: Buffer): Promise<string> {
+  const GOAWAY = 7;
+  const socket = connect(Number(fixture.api.grpcAddress.split(":")[1]), "127.0.0.1");
+  const timer = setTimeout(() => socket.destroy(new Error(`no end within ${WITHIN_MS} ms`)), WITHIN_MS);
+  socket.write(bytes);
+  let rest = Buffer.alloc(0);
+  try {
+    for await (const chunk of socket) {
+      rest = Buffer.concat([rest, chunk]);
+      while (rest.length >= 9 && rest.length >= 9 + rest.readUIntBE(0, 3)) {
+        if (rest[3] === GOAWAY) return `GOAWAY ${rest.readUInt32BE(13)}`;
+        rest = rest.subarray(9 + rest.readUIntBE(0, 3));
+      }
+    }
+    return "cut";
+  } catch (error) {
+    if (Reflect.get(Object(error), "code") === "ECONNRESET") return "cut";
+    throw error;
+  } finally {
+    clearTimeout(timer);
+    socket.destroy();
+  }
+}
 
 /** Each made of a message that is valid, and empty, in its protocol. */
 const frames: [string, (empty: string) => Buffer, number][] = [
@@ -338,7 +410,6 @@ describe("100 MB", () => {
 
 /** Sends on after the answer, until the server cuts the connection. */
 async function neverEnding(head: string): Promise<{ status: number; ended: Promise<boolean> }> {
-  const { connect } = await import("node:net");
   const socket = connect(httpPort, "127.0.0.1");
   socket.on("error", () => undefined);
   const ended = new Promise<boolean>((resolve) => {
@@ -357,6 +428,11 @@ async function neverEnding(head: string): Promise<{ status: number; ended: Promi
   const first = await new Promise<Buffer>((resolve) => socket.once("data", resolve));
   return { status: Number(/^HTTP\/1\.1 (\d+)/.exec(first.toString())?.[1]), ended };
 }
+
+it("what is malformed is refused soon", () => {
+  const median = took.sort((a, b) => a - b)[took.length >> 1];
+  expect(median).toBeLessThan(TYPICAL_MS);
+});
 
 it("none of all this was a defect", () => {
   expect(fixture.api.output()).not.toMatch(/internal error|"level":"(error|fatal)"/);
