@@ -144,6 +144,8 @@ async function judge(log: ToldLog, watchers: JudgedWatcher[], latecomers: Judged
   await Promise.all(all.map((watcher) => watcher.stop()));
 
   expect(all.map((watcher) => watcher.fault()).filter((fault) => fault !== undefined)).toEqual([]);
+  const neverDropped = all.filter(({ name, resumed }) => !name.startsWith("steady") && resumed() === 0);
+  expect(neverDropped.map(({ name }) => name)).toEqual([]);
   expect(Object.keys(written)).toHaveLength(last);
   expectHeld(log.changes(), written);
   expect(log.last()).toBe(last);
