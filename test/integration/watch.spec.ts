@@ -21,11 +21,14 @@ import {
   type Watch,
 } from "./api-fixture.js";
 
+const NOBODY = 2_000_000_000;
+
 let fixture: ApiFixture;
 let secondApi: ApiProcess;
 let secondClients: ApiClients;
-/** Nothing ever concerns it: all it can hear are bookmarks. */
+/** Nothing ever concerns them: all they can hear are bookmarks. */
 let quiet: Watch<WatchTasksResponse>;
+let quietOfExecutions: Watch<WatchExecutionsResponse>;
 const watches: { cancel(): void }[] = [];
 
 beforeAll(async () => {
@@ -34,12 +37,14 @@ beforeAll(async () => {
   await secondApi.ready();
   secondClients = clientsOf(secondApi);
   quiet = watch(fixture.client, { labelFilter: { nobody: "has this" } });
+  quietOfExecutions = watchExecutions(fixture.client, { taskId: NOBODY });
 });
 afterEach(() => {
-  for (const each of watches.splice(0)) if (each !== quiet) each.cancel();
+  for (const each of watches.splice(0)) if (each !== quiet && each !== quietOfExecutions) each.cancel();
 });
 afterAll(async () => {
   quiet?.cancel();
+  quietOfExecutions?.cancel();
   secondClients?.close();
   await secondApi?.stop();
   await fixture?.stop();
@@ -378,5 +383,19 @@ describe("a bookmark", () => {
     const revisions = resumed.events.map(({ revision }) => revision);
     for (const revision of revisions) expect(revision).toBeGreaterThan(bookmark.revision);
     expect(next.id).toBeGreaterThan(id);
+  });
+
+  it("does so for a watcher of executions", async () => {
+    const { id } = await create();
+    const bookmark = await quietOfExecutions.until("a bookmark", (events) =>
+      events.find(({ event, revision }) => event.case === "bookmark" && revision > events[0]!.revision),
+    );
+    expect(casesOf(quietOfExecutions.events).filter((each) => each !== "bookmark")).toEqual(["snapshotComplete"]);
+    const resumed = watchExecutions(fixture.client, { resumeToken: bookmark.resumeToken, taskId: id });
+    const { execution } = await fixture.client.call("runTask", { id });
+    const events = await resumed.until("the run", (all) => all.some(({ event }) => event.case === "upserted") && all);
+    const told = events.filter(({ event }) => event.case !== "bookmark");
+    expect(told.map(({ event }) => event.value)).toEqual([execution]);
+    expect(told[0]!.revision).toBeGreaterThan(bookmark.revision);
   });
 });
