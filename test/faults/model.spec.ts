@@ -35,6 +35,8 @@ const RUNS = 30;
 /** At most; half as many on average. */
 const COMMANDS = 80;
 const TIME_LIMIT_MS = 45_000;
+/** A machine that makes fewer within the limit has not tried the model. */
+const MIN_CALLS = 300;
 /** In all runs together: each takes a second. */
 const KILLS = 6;
 const MISSING_ID = 2_000_000_000;
@@ -373,6 +375,7 @@ test(`${RUNS} runs of up to ${COMMANDS} random calls do what the model does`, as
   });
   await fc.assert(property, { seed, numRuns: RUNS, interruptAfterTimeLimit: TIME_LIMIT_MS });
   process.stderr.write(`model: ${callCount} calls, ${KILLS - killsLeft} kills\n`);
+  expect(callCount).toBeGreaterThan(MIN_CALLS);
   expect(killsLeft).toBeLessThan(KILLS);
   expect(api.output()).not.toMatch(/internal error/);
 });
