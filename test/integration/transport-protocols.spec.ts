@@ -88,6 +88,17 @@ describe.each(Object.keys(transports))("%s", (name) => {
     expect(lines.join()).toContain("select secret");
   });
 
+  it("logs each call, at the level debug, under its caller's id, or one of its own where that is none", async () => {
+    const call = (requestId: string) => client().getTask({ id: 5 }, { headers: { "x-request-id": requestId } });
+    await call(`${name.length}-call`);
+    await call('a"b');
+    const lines = fixture.log.map((line) => JSON.parse(line)).filter(({ msg }) => msg === "call");
+    const given = lines.filter(({ requestId }) => requestId === `${name.length}-call`);
+    expect(given).toMatchObject([{ level: "debug", method: "taskscheduler.v1.TaskService/GetTask" }]);
+    expect(given[0].durationMs).toBeGreaterThanOrEqual(0);
+    expect(lines.at(-1).requestId).toMatch(/^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/);
+  });
+
   it("says which methods are not implemented yet", async () => {
     const error = await errorOf(client().pauseTask({ id: 1 }));
     expect(error.code).toBe(Code.Unimplemented);
