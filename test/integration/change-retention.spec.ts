@@ -115,3 +115,40 @@ it("of a process that stood still for longer ends its watches, and new ones begi
     await fixture.client.call("deleteTask", { id: value!.id });
   }
 });
+
+it("reaches back a day, unless told otherwise", async () => {
+  const own = await startApiFixture();
+  try {
+    const opened = own.client.watch("watchTasks");
+    await opened.until("the snapshot is complete", (events) => events.length === 1);
+    for (const name of ["two days ago", "yesterday", "today"]) {
+      await own.client.call("createTask", { task: { name, scheduledTime: at("2100-01-31T09:30:00Z") } });
+    }
+    const told = await opened.until("three changes", (events) => events.length === 4 && events);
+    opened.cancel();
+    await own.query("UPDATE changes SET commit_time = commit_time - INTERVAL 25 HOUR WHERE revision <= 2");
+    await own.query("UPDATE changes SET commit_time = commit_time - INTERVAL 23 HOUR WHERE revision = 3");
+    // It purges at its start, and remembers nothing.
+    const later = await startApi({ databaseUrl: own.database.url });
+    await later.ready();
+    const fresh = clientsOf(later);
+    await eventually("what is older is purged", async () => {
+      const rows = await own.query("SELECT revision FROM changes");
+      return rows.length === 1;
+    });
+    const [begin, first, second] = told.map(({ resumeToken }) => resumeToken);
+    for (const resumeToken of [begin!, first!]) {
+      expect(await fresh.gRPC.watch("watchTasks", { resumeToken }).ended).toMatchObject({ code: "OUT_OF_RANGE" });
+    }
+    const resumed = fresh.gRPC.watch("watchTasks", { resumeToken: second! });
+    expect(await resumed.until("what came after it", (events) => events[0]?.event)).toEqual(told[3]!.event);
+    resumed.cancel();
+    fresh.close();
+    expect(await later.stop()).toBe(0);
+  } finally {
+    // Not by its own stop, which would end the file's other processes as well.
+    own.clients.close();
+    await own.api.stop();
+    await own.database.drop();
+  }
+});
