@@ -80,6 +80,48 @@ it("lateness is told apart by whether the claim was had ahead, and the feed show
   }
 });
 
+it("calls, groups, changes, claims, alarms, leases and connections are measured", async () => {
+  const ofApi = (metric: string) => metricOf(api, `taskscheduler_api_${metric}`);
+  const ofScheduler = (metric: string) => metricOf(scheduler, `taskscheduler_scheduler_${metric}`);
+  const task = 'service="taskscheduler.v1.TaskService",method="CreateTask"';
+  const claim = 'service="taskscheduler.v1.SchedulerService",method="ClaimExecutions"';
+  await client.create({ name: "in a while", scheduledTimeMs: Date.now() + 45_000 });
+  await expect(client.create({ name: "in a while", scheduledTimeMs: FAR_MS })).rejects.toThrow("ALREADY_EXISTS");
+  expect(await ofApi(`calls_total{${task},code="OK"}`)).toBe(3);
+  expect(await ofApi(`calls_total{${task},code="ALREADY_EXISTS"}`)).toBe(1);
+  expect(await ofApi(`call_duration_seconds_count{${task}}`)).toBe(4);
+  const seconds = await ofApi(`call_duration_seconds_sum{${task}}`);
+  expect(seconds).toBeGreaterThan(0);
+  expect(seconds).toBeLessThan(4 * 10);
+  expect(await ofApi(`calls_total{${claim},code="OK"}`)).toBeGreaterThanOrEqual(2);
+
+  // Five in a batch, three one by one, and a pause; that they ran is no change of theirs.
+  expect(await ofApi("task_changes_total")).toBe(9);
+  await eventually("all is reported", async () => (await ofScheduler("claims_held")) === 0);
+  expect(await ofScheduler("reports_pending")).toBe(0);
+  expect(await ofApi('execution_changes_total{state="SUCCEEDED"}')).toBe(3);
+  const groups = await ofApi("write_group_size_count");
+  expect(groups).toBeGreaterThan(0);
+  expect(await ofApi("write_group_size_sum")).toBeGreaterThanOrEqual(groups);
+  expect(await ofApi('write_group_size_bucket{le="1024"}')).toBe(groups);
+  expect(await ofApi("writes_waiting")).toBe(0);
+  expect(await ofApi("schedulers")).toBe(1);
+  expect(await ofApi("database_connections")).toBeGreaterThan(0);
+  expect(await ofApi("database_waiters")).toBe(0);
+
+  expect(await ofScheduler('claims_total{result="granted"}')).toBe(3);
+  expect(await ofScheduler('runs_total{state="succeeded"}')).toBe(3);
+  await eventually("the next is armed", async () => (await ofScheduler('alarms{kind="claim"}')) === 1);
+  expect(await ofScheduler('alarms{kind="run"}')).toBe(0);
+  const lease = () => ofScheduler("lease_remaining_seconds");
+  const leaseSeconds = await eventually("the lease is valid", async () => (await lease()) || undefined);
+  expect(leaseSeconds).toBeLessThanOrEqual(5);
+  for (const offset of [await ofApi("clock_offset_seconds"), await ofScheduler("clock_offset_seconds")]) {
+    // Of one machine; what a reading's error may be while it is busy.
+    expect(Math.abs(offset)).toBeLessThan(5);
+  }
+});
+
 it("the feed of a scheduler whose API is gone grows old", async () => {
   await api.kill();
   await eventually("it is older than 3 s", async () => {
