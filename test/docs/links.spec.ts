@@ -1,6 +1,6 @@
 import { existsSync, readdirSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { readPage, relativeLinks, root } from "./markdown.js";
+import { anchorsOf, readPage, relativeLinks, root } from "./markdown.js";
 
 const pages = [
   ...readdirSync(root).filter((name) => name.endsWith(".md")),
@@ -10,8 +10,11 @@ const pages = [
 ];
 
 describe("the pages' links", () => {
-  it.each(pages)("%s leads to files that are there", (page) => {
-    const missing = relativeLinks(readPage(page)).filter((link) => !existsSync(join(root, dirname(page), link)));
+  it.each(pages)("%s leads to files that are there, and to headings that they have", (page) => {
+    const missing = relativeLinks(readPage(page)).filter(({ target, anchor }) => {
+      const path = target === "" ? page : join(dirname(page), target);
+      return !existsSync(join(root, path)) || (anchor !== undefined && !anchorsOf(readPage(path)).has(anchor));
+    });
     expect(missing).toEqual([]);
   });
 });

@@ -25,9 +25,27 @@ export function runnableBlocks(page: string): RunnableBlock[] {
   return blocks;
 }
 
-/** Where a page's links inside of the repository lead to, as they are written, without their anchors. */
-export function relativeLinks(page: string): string[] {
+export interface RelativeLink {
+  /** As it is written; empty: the page itself. */
+  readonly target: string;
+  /** Of a heading; undefined: none. */
+  readonly anchor: string | undefined;
+}
+
+/** A page's links inside of the repository. */
+export function relativeLinks(page: string): RelativeLink[] {
   const prose = page.replace(/^```.*?^```$/gms, "").replace(/`[^`]*`/g, "");
-  const targets = [...prose.matchAll(/\]\(([^)#]+)(?:#[^)]*)?\)/g)].map(([, target = ""]) => target);
-  return targets.filter((target) => !/^https?:/.test(target));
+  const links = [...prose.matchAll(/\]\(([^)#]*)(?:#([^)]*))?\)/g)];
+  return links.map(([, target = "", anchor]) => ({ target, anchor })).filter(({ target }) => !/^https?:/.test(target));
+}
+
+/** What a page's headings are linked by, as GitHub makes it of their words. */
+export function anchorsOf(page: string): Set<string> {
+  const headings = [...page.replace(/^```.*?^```$/gms, "").matchAll(/^#+ ([^\n]+)$/gm)];
+  const slug = (text: string) =>
+    text
+      .toLowerCase()
+      .replace(/[^\p{L}\p{N}\s_-]/gu, "")
+      .replace(/\s/g, "-");
+  return new Set(headings.map(([, text = ""]) => slug(text)));
 }
