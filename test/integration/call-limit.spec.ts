@@ -58,8 +58,10 @@ it("calls beyond the limit are refused, those under way are answered, and then o
   const first = Object.values(callers).map((call) => call(WAITS_FOR_RELEASE));
   await eventually("they are under way", async () => (await underWay("GetTask")) === CALLS);
   for (const call of Object.values(callers)) expect(await call(5)).toBe(`RESOURCE_EXHAUSTED: ${TOO_MANY}`);
-  const rest = await fetch(`${httpUrl}/api/tasks/5`);
-  expect([rest.status, await rest.json()]).toEqual([429, { detail: TOO_MANY }]);
+  for (const path of ["/api/tasks/5", "/api/tasks/"]) {
+    const rest = await fetch(`${httpUrl}${path}`);
+    expect([path, rest.status, await rest.json()]).toEqual([path, 429, { detail: TOO_MANY }]);
+  }
   // Probes are no calls: whoever judges the process hears that it lives.
   expect((await fetch(`${httpUrl}/readyz`)).status).toBe(200);
   fixture.release();

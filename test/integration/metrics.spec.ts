@@ -122,6 +122,18 @@ it("calls, groups, changes, claims, alarms, leases and connections are measured"
   }
 });
 
+it("REST's routes are among the calls, its list too", async () => {
+  const calls = (method: string, code: string) =>
+    metricOf(
+      api,
+      `taskscheduler_api_calls_total{service="taskscheduler.v1.TaskService",method="${method}",code="${code}"}`,
+    );
+  const before = [await calls("ListTasks", "OK"), await calls("GetTask", "NOT_FOUND")];
+  expect((await fetch(`${api.httpUrl}/api/tasks/?skip=1&limit=2`)).status).toBe(200);
+  expect((await fetch(`${api.httpUrl}/api/tasks/2000000000`)).status).toBe(404);
+  expect([await calls("ListTasks", "OK"), await calls("GetTask", "NOT_FOUND")]).toEqual(before.map((n) => n + 1));
+});
+
 it("the feed of a scheduler whose API is gone grows old", async () => {
   await api.kill();
   await eventually("it is older than 3 s", async () => {

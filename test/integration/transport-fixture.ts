@@ -6,7 +6,7 @@ import { ServiceError } from "@taskscheduler/domain";
 import { SchedulerService, type Task, TaskSchema, TaskService } from "@taskscheduler/proto";
 import { createLogger, createMetrics } from "@taskscheduler/runtime";
 import { createCallMetrics } from "../../packages/api/src/policies/call-metrics.js";
-import { type Policies, withPolicies } from "../../packages/api/src/policies/policies.js";
+import { callsOf, type Policies, withPolicies } from "../../packages/api/src/policies/policies.js";
 import { createRequestValidator } from "../../packages/api/src/policies/request-validator.js";
 import { createGrpcServer, type GrpcServer } from "../../packages/api/src/transport/grpc-server.js";
 import {
@@ -86,7 +86,9 @@ export async function startTransports(options: TransportOptions = {}): Promise<T
     },
   };
   const { limits } = options;
-  const tasks = withPolicies(TaskService, impl, limits === undefined ? policies : { ...policies, limits });
+  const limited = limits === undefined ? policies : { ...policies, limits };
+  const tasks = withPolicies(TaskService, impl, limited);
+  const asListTasks = callsOf(TaskService.method.listTasks, limited);
   const grpc = createGrpcServer({
     host: "127.0.0.1",
     port: 0,
@@ -100,10 +102,11 @@ export async function startTransports(options: TransportOptions = {}): Promise<T
   const rest: TransportFixture["rest"] = {
     tasks,
     nowMs: Date.now,
-    page: async (skip, limit) => {
-      if (skip === 503) throw new ServiceError("DATABASE_UNAVAILABLE", "the database cannot be reached");
-      return [create(TaskSchema, { id: skip, name: String(limit) })];
-    },
+    page: (skip, limit, context) =>
+      asListTasks(context, async () => {
+        if (skip === 503) throw new ServiceError("DATABASE_UNAVAILABLE", "the database cannot be reached");
+        return [create(TaskSchema, { id: skip, name: String(limit) })];
+      }),
   };
   const http = createHttpServer({
     host: "127.0.0.1",

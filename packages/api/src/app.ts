@@ -53,7 +53,7 @@ export function createApp(config: ApiConfig, logger: Logger): App {
     ...{ databaseUrl, migrateOnStart },
   });
   const taskQueries = createTaskQueries(database, logger);
-  const { tasks, executions, scheduler } = createServices({
+  const { tasks, asListTasks, executions, scheduler } = createServices({
     ...{ database, clock, log, fleet, writes, taskQueries, registry, logger },
     ...{ leaseMs, failpoints },
   });
@@ -88,7 +88,10 @@ export function createApp(config: ApiConfig, logger: Logger): App {
     rest: {
       tasks,
       nowMs: () => clock.nowMs(),
-      page: async (skip, limit, signal) => (await taskQueries.skip(skip, limit, signal)).map((row) => taskToProto(row)),
+      page: (skip, limit, context) =>
+        asListTasks(context, async () => {
+          return (await taskQueries.skip(skip, limit, context.signal)).map((row) => taskToProto(row));
+        }),
     },
     isReady,
     registry,

@@ -11,7 +11,7 @@ import { createSchedulerService } from "./fleet/scheduler-service.js";
 import { callErrorOf } from "./policies/call-errors.js";
 import { createCallLimit } from "./policies/call-limit.js";
 import { createCallMetrics } from "./policies/call-metrics.js";
-import { withPolicies } from "./policies/policies.js";
+import { callsOf, withPolicies } from "./policies/policies.js";
 import { createRequestValidator, type RequestValidator } from "./policies/request-validator.js";
 import { rpcStatusOf } from "./policies/rpc-status.js";
 import type { TaskQueries } from "./tasks/task-query-store.js";
@@ -52,6 +52,8 @@ export function createServices(parts: ServicesParts) {
   const scheduler = createSchedulerService({ ...parts, rules });
   return {
     tasks: withPolicies(TaskService, withFailpoints(tasks, failpoints), limited),
+    /** For REST's list, which skips tasks, as ListTasks does not: it is one of its calls all the same. */
+    asListTasks: callsOf(TaskService.method.listTasks, limited),
     executions: withPolicies(ExecutionService, withFailpoints(executions, failpoints), limited),
     // Never refused: what falls due depends on them.
     scheduler: withPolicies(SchedulerService, withFailpoints(scheduler, failpoints), policies),

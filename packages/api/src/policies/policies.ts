@@ -49,15 +49,27 @@ function wrap(method: MethodImplSpec, policies: Policies): unknown {
 }
 
 function unary({ method, impl }: Method<"unary">, policies: Policies): Method<"unary">["impl"] {
+  const asCall = callsOf(method, policies);
+  return (request, context) =>
+    asCall(context, async () => {
+      policies.validator.validate(method.input, request);
+      return impl(request, context);
+    });
+}
+
+/** Does work as a unary call of the method: within the limit, counted, timed and logged, its errors with reasons. */
+export function callsOf(
+  method: DescMethod,
+  policies: Pick<Policies, "logger" | "metrics" | "limits">,
+): <T>(context: HandlerContext, work: () => Promise<T>) => Promise<T> {
   const metrics = policies.metrics.ofMethod(method.parent.typeName, method.name, "unary");
-  return async (request, context) => {
+  return async (context, work) => {
     const end = beginCall(method, metrics, policies.logger);
     try {
       return await within(policies.limits?.unary, async () => {
-        policies.validator.validate(method.input, request);
-        const response = await impl(request, context);
+        const answer = await work();
         end(context);
-        return response;
+        return answer;
       });
     } catch (error) {
       throw end(context, error);

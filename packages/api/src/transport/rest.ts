@@ -19,8 +19,8 @@ import { type RestTaskInput, restTaskOf, taskToCreate, taskToUpdate } from "./re
 
 /** What ListTasks, which pages by tokens, cannot do. */
 export interface RestTasks {
-  /** Tasks in the order of their ids. */
-  page(skip: number, limit: number, signal: AbortSignal): Promise<readonly Task[]>;
+  /** Tasks in the order of their ids; with the policies of a call of ListTasks. */
+  page(skip: number, limit: number, context: HandlerContext): Promise<readonly Task[]>;
 }
 
 export interface RestOptions extends RestTasks {
@@ -95,7 +95,7 @@ function collectionRoutes({ tasks, page, nowMs }: RestOptions): Routes {
       const limit = parseIntegerBetween(query.getAll("limit").at(-1) ?? String(defaultLimit), 0, maxLimit);
       if ("value" in skip && "value" in limit) {
         const found =
-          limit.value === 0 ? [] : await page(skip.value, limit.value, contextOf(TaskService.method.listTasks).signal);
+          limit.value === 0 ? [] : await page(skip.value, limit.value, contextOf(TaskService.method.listTasks));
         return jsonAnswer(200, found.map(restTaskOf));
       }
       const faults = Object.entries({ skip, limit }).flatMap(([name, parsed]): RestFault[] =>
