@@ -3,6 +3,7 @@ import type { DescMethod } from "@bufbuild/protobuf";
 import { ExecutionService, SchedulerService, type Task, TaskService } from "@taskscheduler/proto";
 import { type ApiFixture, at, faultOf, startApiFixture } from "../integration/api-fixture.js";
 import { type GrpcClient, grpcClient } from "../setup/clients.js";
+import { residentBytes } from "./api-watch.js";
 import { type StringPath, stringPathsOf } from "./string-paths.js";
 
 /**
@@ -13,6 +14,8 @@ import { type StringPath, stringPathsOf } from "./string-paths.js";
 const FAR = at("2100-01-01T00:00:00Z");
 /** Of all calls; the slowest says more of the machine than of the API. */
 const TYPICAL_MS = 100;
+/** A megabyte for each text, and what a process grows by in its first calls. */
+const MAX_GROWTH_BYTES = 200 * 1024 * 1024;
 
 const TEXTS: readonly [string, string][] = [
   ["SQL that ends a text", "'; DROP TABLE tasks; -- "],
@@ -30,11 +33,13 @@ let fixture: ApiFixture;
 let clients: Record<string, GrpcClient<typeof TaskService>>;
 let kept: Task;
 let incarnation: number;
+let bytesBefore: number;
 const tookMs: number[] = [];
 
 beforeAll(async () => {
   fixture = await startApiFixture();
   const { grpcAddress } = fixture.api;
+  bytesBefore = await residentBytes(fixture.api);
   clients = Object.fromEntries(
     // Of one type for all: methods are called by the names that their descriptors give.
     [TaskService, ExecutionService, SchedulerService].map((service) => [
@@ -171,6 +176,12 @@ it("no table is gone, no other task was made another, and nothing of all this wa
   expect((await fixture.query("SELECT id FROM tasks WHERE name = 'kept'")).length).toBe(1);
   expect(await fixture.query("SELECT id FROM tasks WHERE name = 'taken'")).toEqual([]);
   expect(fixture.api.output()).not.toMatch(/internal error|"level":"(error|fatal)"/);
+});
+
+it("the API holds nothing of all this", async () => {
+  const growth = (await residentBytes(fixture.api)) - bytesBefore;
+  process.stderr.write(`every string: ${cases.length} texts, ${Math.round(growth / 1024 / 1024)} MB more\n`);
+  expect(growth).toBeLessThan(MAX_GROWTH_BYTES);
 });
 
 it("each was answered soon", () => {
