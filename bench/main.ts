@@ -5,12 +5,18 @@ import { Fault, runMain } from "../scripts/fault.mjs";
 import { findOrStartMariaDb } from "../scripts/mariadb.mjs";
 import { cores, type Machine, print } from "./figure.js";
 import type { Bench, Workload } from "./workload.js";
+import { batch } from "./workloads/batch.js";
+import { burst } from "./workloads/burst.js";
+import { capacity } from "./workloads/capacity.js";
+import { lateness } from "./workloads/lateness.js";
+import { start } from "./workloads/start.js";
 import { createTask, get, getJson } from "./workloads/unary.js";
+import { watch } from "./workloads/watch.js";
 
 /** A server as one would set it up for this load, not as small as the tests'; every commit is flushed. */
 const SERVER_ARGS = ["--innodb-buffer-pool-size=512M", "--innodb-log-file-size=512M"];
 
-const workloads: readonly Workload[] = [get, getJson, createTask];
+const workloads: readonly Workload[] = [get, getJson, createTask, batch, burst, lateness, capacity, watch, start];
 
 const say = (line: string): void => console.error(line);
 

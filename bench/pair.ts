@@ -8,6 +8,9 @@ export interface Pair {
   readonly databaseUrl: string;
   readonly api: ApiProcess;
   readonly client: TaskClient;
+  /** Another one beside the first, on the same database. Resolves when it is ready. */
+  startApi(): Promise<ApiProcess>;
+  /** Resolves when it is ready. */
   startScheduler(): Promise<ServiceProcess>;
 }
 
@@ -22,20 +25,22 @@ export async function withApi<T>(bench: Bench, work: (pair: Pair) => Promise<T>)
   const database = await createTestDatabase(bench.serverUrl);
   const started: ServiceProcess[] = [];
   try {
-    const api = await startApi({ databaseUrl: database.url, env: ENV, nodeArgs: nodeArgs(bench) });
-    started.push(api);
-    await api.ready();
+    const start = async <P extends ServiceProcess>(starting: Promise<P>): Promise<P> => {
+      const service = await starting;
+      started.push(service);
+      await service.ready();
+      return service;
+    };
+    const common = { env: ENV, nodeArgs: nodeArgs(bench) };
+    const startOne = () => start(startApi({ ...common, databaseUrl: database.url }));
+    const api = await startOne();
     const client = createTaskClient(api.grpcAddress);
     const pair: Pair = {
       databaseUrl: database.url,
       api,
       client,
-      async startScheduler() {
-        const scheduler = await startScheduler({ apiAddress: api.grpcAddress, env: ENV, nodeArgs: nodeArgs(bench) });
-        started.push(scheduler);
-        await scheduler.ready();
-        return scheduler;
-      },
+      startApi: startOne,
+      startScheduler: () => start(startScheduler({ ...common, apiAddress: api.grpcAddress })),
     };
     return await work(pair).finally(() => client.close());
   } finally {
