@@ -16,6 +16,9 @@ export interface Pair {
 
 const ENV = { LOG_LEVEL: "warn", NODE_ENV: "production" };
 
+/** Of what a process has logged, when a workload fails. */
+const TOLD_OUTPUT = 4_000;
+
 function nodeArgs({ profileDir }: Bench): string[] {
   return profileDir === undefined ? [] : ["--cpu-prof", `--cpu-prof-dir=${profileDir}`];
 }
@@ -42,7 +45,12 @@ export async function withApi<T>(bench: Bench, work: (pair: Pair) => Promise<T>)
       startApi: startOne,
       startScheduler: () => start(startScheduler({ ...common, apiAddress: api.grpcAddress })),
     };
-    return await work(pair).finally(() => client.close());
+    return await work(pair)
+      .catch((error: unknown) => {
+        for (const each of started) bench.say(each.output().slice(-TOLD_OUTPUT));
+        throw error;
+      })
+      .finally(() => client.close());
   } finally {
     for (const each of started.reverse()) await each.stop();
     await database.drop();

@@ -19,7 +19,7 @@ export type WatchOrder =
 export type WatchAnswer = readonly Float64Array[];
 
 const CONNECTIONS = 4;
-const COLLECT_MS = 20_000;
+const COLLECT_MS = 120_000;
 
 let arrivals: Float64Array[] = [];
 let arrived = 0;

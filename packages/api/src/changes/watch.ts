@@ -10,7 +10,7 @@ const BOOKMARK_MS = 5_000;
 const SNAPSHOT_PAGE = { rows: 500, bytes: 256 * 1024 };
 
 /** What is watched: how its snapshot is read by pages in the order of a key, and which changes concern the watcher. */
-export interface WatchSource<R, E> {
+export interface WatchSource<R, E, A> {
   /** How many of the rows after `last` a page may hold. Absent where rows are small. */
   readonly pageSize?: (connection: SqlConnection, last: R | undefined, bounds: PageBounds) => Promise<number>;
   /** One statement; rows after `last`, in the order of their key. */
@@ -22,6 +22,8 @@ export interface WatchSource<R, E> {
   readonly isWithin: (event: ChangeEvent, last: R) => boolean;
   readonly snapshotComplete: E;
   readonly bookmark: E;
+  /** As it is sent. @param change what it tells of, with a token that resumes after it */
+  readonly answer: (item: WatchItem<E>, change?: ChangeEvent) => A;
 }
 
 export interface PageBounds {
@@ -42,44 +44,47 @@ export interface WatchItem<E> {
  * The snapshot is no long transaction: each page is read at exactly one revision, and before it is sent, the changes up
  * to that revision of what was sent earlier are. So each item is as new as all others when the snapshot is complete.
  */
-export async function* watch<R, E>(
+export async function* watch<R, E, A>(
   database: Database,
   changeLog: ChangeLog,
-  source: WatchSource<R, E>,
+  source: WatchSource<R, E, A>,
   token: string,
   signal: AbortSignal,
-): AsyncGenerator<WatchItem<E>> {
+): AsyncGenerator<A> {
   // What cannot be read yet has not expired: without the log the caller is told to try again, and keeps its place.
   const log = changeLog.open();
+  const itemAt = (event: E, at: number): WatchItem<E> => {
+    return { event, revision: at, resumeToken: formatResumeToken(log.epoch, at) };
+  };
   let revision = await readResumeToken(log, token, changeLog.isLive, signal);
   if (revision === undefined) {
     revision = yield* snapshot(database, log, source, signal);
-    yield { event: source.snapshotComplete, revision, resumeToken: formatResumeToken(log.epoch, revision) };
+    yield source.answer(itemAt(source.snapshotComplete, revision));
   }
-  let told = performance.now();
+  let toldMs = performance.now();
   while (!signal.aborted) {
     const events = await log.read(revision, signal);
     for (const change of events) {
       revision = change.revision;
       const event = source.changeEvent(change);
       if (event === undefined) continue;
-      yield { event, revision, resumeToken: formatResumeToken(log.epoch, revision) };
-      told = performance.now();
+      yield source.answer(itemAt(event, revision), change);
+      toldMs = performance.now();
     }
-    if (performance.now() - told >= BOOKMARK_MS) {
-      yield { event: source.bookmark, revision, resumeToken: formatResumeToken(log.epoch, revision) };
-      told = performance.now();
+    if (performance.now() - toldMs >= BOOKMARK_MS) {
+      yield source.answer(itemAt(source.bookmark, revision));
+      toldMs = performance.now();
     }
-    if (events.length === 0) await log.beyond(revision, BOOKMARK_MS - (performance.now() - told), signal);
+    if (events.length === 0) await log.beyond(revision, BOOKMARK_MS - (performance.now() - toldMs), signal);
   }
 }
 
-async function* snapshot<R, E>(
+async function* snapshot<R, E, A>(
   database: Database,
   log: LogReader,
-  source: WatchSource<R, E>,
+  source: WatchSource<R, E, A>,
   signal: AbortSignal,
-): AsyncGenerator<WatchItem<E>, number> {
+): AsyncGenerator<A, number> {
   let last: R | undefined;
   let revision: number | undefined;
   for (;;) {
@@ -97,7 +102,7 @@ async function* snapshot<R, E>(
     revision = page.revision;
     for (const row of page.result) {
       const event = source.rowEvent(row);
-      if (event !== undefined) yield { event, revision, resumeToken: "" };
+      if (event !== undefined) yield source.answer({ event, revision, resumeToken: "" });
     }
     if (page.isLast) return revision;
     last = page.result.at(-1);
@@ -105,26 +110,26 @@ async function* snapshot<R, E>(
 }
 
 /** The rows are counted before the counter is held; one that has grown since makes the page as much larger, no more. */
-async function readPage<R, E>(connection: SqlConnection, source: WatchSource<R, E>, last: R | undefined) {
+async function readPage<R, E, A>(connection: SqlConnection, source: WatchSource<R, E, A>, last: R | undefined) {
   const limit = (await source.pageSize?.(connection, last, SNAPSHOT_PAGE)) ?? SNAPSHOT_PAGE.rows;
   const { revision, result } = await readAtRevision(connection, () => source.page(connection, last, limit));
   return { revision, result, isLast: result.length < limit };
 }
 
 /** What has changed of the rows up to `last`. */
-async function* replay<R, E>(
+async function* replay<R, E, A>(
   log: LogReader,
-  source: WatchSource<R, E>,
+  source: WatchSource<R, E, A>,
   { afterRevision, untilRevision, last }: { afterRevision: number; untilRevision: number; last: R },
   signal: AbortSignal,
-): AsyncGenerator<WatchItem<E>> {
+): AsyncGenerator<A> {
   let revision = afterRevision;
   while (revision < untilRevision) {
     for (const change of await log.read(revision, signal)) {
       if (change.revision > untilRevision) return;
       revision = change.revision;
       const event = source.isWithin(change, last) ? source.changeEvent(change) : undefined;
-      if (event !== undefined) yield { event, revision, resumeToken: "" };
+      if (event !== undefined) yield source.answer({ event, revision, resumeToken: "" });
     }
   }
 }

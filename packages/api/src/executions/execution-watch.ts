@@ -9,7 +9,8 @@ import {
   WatchExecutionsResponseSchema,
 } from "@taskscheduler/proto";
 import type { ChangeLog } from "../changes/change-log.js";
-import { type WatchSource, watch } from "../changes/watch.js";
+import { createSharedAnswers } from "../changes/shared-answers.js";
+import { type WatchItem, type WatchSource, watch } from "../changes/watch.js";
 import type { Database } from "../database/database.js";
 import { executionToProto } from "./execution-mapper.js";
 import type { ExecutionKey, ExecutionRow } from "./execution-row.js";
@@ -19,20 +20,19 @@ type ExecutionEvent = WatchExecutionsResponse["event"];
 
 const BEFORE_ALL: ExecutionKey = { taskId: 0, scheduledTimeMs: 0 };
 
+const sharedAnswer = createSharedAnswers<WatchExecutionsResponse>();
+
 /** The stream of `WatchExecutions`. Ends only by its signal or an error. */
-export async function* watchExecutions(
+export function watchExecutions(
   database: Database,
   log: ChangeLog,
   request: WatchExecutionsRequest,
   signal: AbortSignal,
 ): AsyncGenerator<WatchExecutionsResponse> {
-  const source = executionSource(request.taskId);
-  for await (const { event, revision, resumeToken } of watch(database, log, source, request.resumeToken, signal)) {
-    yield create(WatchExecutionsResponseSchema, { event, revision: BigInt(revision), resumeToken });
-  }
+  return watch(database, log, executionSource(request.taskId), request.resumeToken, signal);
 }
 
-function executionSource(taskId: number): WatchSource<ExecutionRow, ExecutionEvent> {
+function executionSource(taskId: number): WatchSource<ExecutionRow, ExecutionEvent, WatchExecutionsResponse> {
   const matches = (id: number | undefined) => taskId === 0 || id === taskId;
   return {
     page: (connection, last, limit) =>
@@ -45,7 +45,12 @@ function executionSource(taskId: number): WatchSource<ExecutionRow, ExecutionEve
         : undefined,
     snapshotComplete: { case: "snapshotComplete", value: create(SnapshotCompleteSchema) },
     bookmark: { case: "bookmark", value: create(BookmarkSchema) },
+    answer: (item, change) => (change === undefined ? toResponse(item) : sharedAnswer(change, () => toResponse(item))),
   };
+}
+
+function toResponse({ event, revision, resumeToken }: WatchItem<ExecutionEvent>): WatchExecutionsResponse {
+  return create(WatchExecutionsResponseSchema, { event, revision: BigInt(revision), resumeToken });
 }
 
 function isAfter(change: ExecutionChange, last: ExecutionKey): boolean {

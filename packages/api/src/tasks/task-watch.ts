@@ -11,7 +11,8 @@ import {
 } from "@taskscheduler/proto";
 import type { ChangeEvent } from "../changes/change-event.js";
 import type { ChangeLog } from "../changes/change-log.js";
-import { type WatchSource, watch } from "../changes/watch.js";
+import { createSharedAnswers } from "../changes/shared-answers.js";
+import { type WatchItem, type WatchSource, watch } from "../changes/watch.js";
 import type { Database } from "../database/database.js";
 import { taskToProto } from "./task-mapper.js";
 import type { TaskRow } from "./task-row.js";
@@ -20,20 +21,19 @@ import { countPageTasks, pageTasks } from "./task-store.js";
 type TaskEvent = WatchTasksResponse["event"];
 type Labels = Readonly<Record<string, string>>;
 
+const sharedAnswer = createSharedAnswers<WatchTasksResponse>();
+
 /** The stream of `WatchTasks`. Ends only by its signal or an error. */
-export async function* watchTasks(
+export function watchTasks(
   database: Database,
   log: ChangeLog,
   request: WatchTasksRequest,
   signal: AbortSignal,
 ): AsyncGenerator<WatchTasksResponse> {
-  const source = taskSource(request.labelFilter);
-  for await (const { event, revision, resumeToken } of watch(database, log, source, request.resumeToken, signal)) {
-    yield create(WatchTasksResponseSchema, { event, revision: BigInt(revision), resumeToken });
-  }
+  return watch(database, log, taskSource(request.labelFilter), request.resumeToken, signal);
 }
 
-function taskSource(filter: Labels): WatchSource<TaskRow, TaskEvent> {
+function taskSource(filter: Labels): WatchSource<TaskRow, TaskEvent, WatchTasksResponse> {
   const wanted = Object.entries(filter);
   const matches = (labels: Labels) =>
     wanted.every(([key, value]) => Object.hasOwn(labels, key) && labels[key] === value);
@@ -45,7 +45,16 @@ function taskSource(filter: Labels): WatchSource<TaskRow, TaskEvent> {
     changeEvent: (event) => taskEvent(event, matches),
     snapshotComplete: { case: "snapshotComplete", value: create(SnapshotCompleteSchema) },
     bookmark: { case: "bookmark", value: create(BookmarkSchema) },
+    // Whether a change is told as a deletion is a matter of the filter.
+    answer: (item, change) =>
+      change !== undefined && item.event.case === "upserted"
+        ? sharedAnswer(change, () => toResponse(item))
+        : toResponse(item),
   };
+}
+
+function toResponse({ event, revision, resumeToken }: WatchItem<TaskEvent>): WatchTasksResponse {
+  return create(WatchTasksResponseSchema, { event, revision: BigInt(revision), resumeToken });
 }
 
 function taskEvent(event: ChangeEvent, matches: (labels: Labels) => boolean): TaskEvent | undefined {

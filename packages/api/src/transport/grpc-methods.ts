@@ -28,6 +28,8 @@ export interface GrpcCallHost {
   readonly openCalls: Set<(error: ConnectError) => void>;
   /** Set when the server stops: why a stream that begins now is ended at once. */
   readonly stopReason: () => unknown;
+  /** Of the turn's budget for the messages of all streams. */
+  readonly takeStep: () => Promise<void> | undefined;
   /** What a caller is shown of an error that no policy has seen. */
   readonly internalError: (error: unknown) => ConnectError;
 }
@@ -97,7 +99,7 @@ function serverStreamHandler(
 ): handleServerStreamingCall<Buffer, Buffer> {
   return async (call) => {
     const context = new GrpcContext(method, call);
-    const send = pacedSender(call, context.signal);
+    const send = pacedSender(call, context.signal, host.takeStep);
     host.openStreams.add(context);
     try {
       const stopReason = host.stopReason();
@@ -117,12 +119,13 @@ function serverStreamHandler(
 }
 
 /**
- * Sends messages; each call resolves when the reader is less than `maxUnsentBytes` behind, and also when it has gone or
- * the stream is to end. The library alone would hold 16 messages of each reader that does not read, whatever their size.
+ * Sends messages; each call resolves when the reader is less than `maxUnsentBytes` behind and the turn has room for one
+ * more, and also when the reader has gone or the stream is to end. The library alone would hold 16 messages of each reader that does not read, whatever their size.
  */
 function pacedSender(
   call: ServerWritableStream<Buffer, Buffer>,
   signal: AbortSignal,
+  takeStep: () => Promise<void> | undefined,
 ): (bytes: Buffer) => Promise<void> | undefined {
   let unsentBytes = 0;
   let goOn = (): void => undefined;
@@ -134,7 +137,7 @@ function pacedSender(
       unsentBytes -= bytes.length;
       if (unsentBytes < maxUnsentBytes) goOn();
     });
-    if (unsentBytes < maxUnsentBytes || signal.aborted || call.destroyed) return undefined;
+    if (unsentBytes < maxUnsentBytes || signal.aborted || call.destroyed) return takeStep();
     return new Promise((resolve) => {
       goOn = resolve;
     });
@@ -150,7 +153,19 @@ function parse<D extends DescMessage>(schema: D, bytes: Buffer): MessageShape<D>
   }
 }
 
+/** Of messages that many are sent, as watchers are: who makes one freezes it. */
+const sharedBytes = new WeakMap<object, Buffer>();
+
 function write<D extends DescMessage>(schema: D, message: MessageInitShape<D>): Buffer {
+  if (!Object.isFrozen(message)) return encode(schema, message);
+  const known = sharedBytes.get(message);
+  if (known !== undefined) return known;
+  const bytes = encode(schema, message);
+  sharedBytes.set(message, bytes);
+  return bytes;
+}
+
+function encode<D extends DescMessage>(schema: D, message: MessageInitShape<D>): Buffer {
   const bytes = toBinary(schema, create(schema, message));
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }

@@ -15,6 +15,7 @@ import { grpcStatusOf } from "./grpc-status.js";
 import { LibraryStreams } from "./library-streams.js";
 import { maxMessageBytes } from "./message-size.js";
 import type { ServedService } from "./served-service.js";
+import { createTurnBudget } from "./turn-budget.js";
 
 export interface GrpcServerOptions {
   readonly host: string;
@@ -34,6 +35,8 @@ export interface GrpcServer extends Part {
 }
 
 const healthPollMs = 500;
+/** Of all streams together: some milliseconds, in which no call, claim or heartbeat is looked at. */
+const messagesPerTurn = 256;
 
 const serverOptions: ServerOptions = {
   "grpc.max_concurrent_streams": 4_096,
@@ -58,10 +61,12 @@ export function createGrpcServer({ host, port, services, isReady, logger }: Grpc
   const openStreams = new Set<GrpcContext>();
   const openCalls = new Set<(error: ConnectError) => void>();
   let stopReason: ServiceError | undefined;
+  const takeStep = createTurnBudget(messagesPerTurn);
   for (const served of services) {
     const { definition, handlers } = grpcMethodsOf(served, {
       openStreams,
       openCalls,
+      takeStep,
       stopReason: () => stopReason,
       internalError: (error) => internalErrorOf(error, randomUUID(), logger),
     });
