@@ -1,5 +1,13 @@
-import { fromBinary, toBinary } from "@bufbuild/protobuf";
-import { type ExecutionChange, ExecutionChangesSchema, type TaskChange, TaskChangesSchema } from "@taskscheduler/proto";
+import { type DescMessage, fromBinary, type MessageShape, toBinary } from "@bufbuild/protobuf";
+import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
+import {
+  type ExecutionChange,
+  ExecutionChangeSchema,
+  ExecutionChangesSchema,
+  type TaskChange,
+  TaskChangeSchema,
+  TaskChangesSchema,
+} from "@taskscheduler/proto";
 
 /** One change at its place in the one order of all changes. Shared by all readers: nobody writes to it. */
 export type ChangeEvent = TaskChangeEvent | ExecutionChangeEvent;
@@ -35,33 +43,43 @@ export type NewSegment =
  * a single change has at most 100 KiB or so.
  */
 const SEGMENT_BYTES = 64 * 1024;
+/** At most, of a change within a segment: a tag and a length. */
+const FRAME_BYTES = 6;
 
 export function encodeTaskChanges(changes: readonly TaskChange[]): NewSegment[] {
-  return encodeInParts(changes, (part) => ({
-    kind: "TASK",
-    changes: part,
-    payload: toBinary(TaskChangesSchema, { $typeName: "taskscheduler.v1.TaskChanges", changes: [...part] }),
-  }));
+  const { number } = TaskChangesSchema.field.changes;
+  return inSegments(changes, number, TaskChangeSchema).map((part) => ({ kind: "TASK", ...part }));
 }
 
 export function encodeExecutionChanges(changes: readonly ExecutionChange[]): NewSegment[] {
-  return encodeInParts(changes, (part) => ({
-    kind: "EXECUTION",
-    changes: part,
-    payload: toBinary(ExecutionChangesSchema, { $typeName: "taskscheduler.v1.ExecutionChanges", changes: [...part] }),
-  }));
+  const { number } = ExecutionChangesSchema.field.changes;
+  return inSegments(changes, number, ExecutionChangeSchema).map((part) => ({ kind: "EXECUTION", ...part }));
 }
 
-function encodeInParts<C>(changes: readonly C[], encode: (part: readonly C[]) => NewSegment): NewSegment[] {
-  if (changes.length === 0) return [];
-  const whole = encode(changes);
-  const parts = Math.min(Math.ceil(whole.payload.length / SEGMENT_BYTES), changes.length);
-  if (parts <= 1) return [whole];
-  const size = Math.ceil(changes.length / parts);
-  const segments: NewSegment[] = [];
-  for (let from = 0; from < changes.length; from += size) {
-    segments.push(...encodeInParts(changes.slice(from, from + size), encode));
+/**
+ * Each change is encoded once, and put into the segment that is begun, or into a new one where that would grow too large.
+ *
+ * @param field the number of the repeated field that holds the changes
+ */
+function inSegments<D extends DescMessage>(changes: readonly MessageShape<D>[], field: number, schema: D) {
+  const segments: { changes: MessageShape<D>[]; payload: Uint8Array }[] = [];
+  let begun: MessageShape<D>[] = [];
+  let writer = new BinaryWriter();
+  let bytes = 0;
+  const end = (): void => {
+    if (begun.length > 0) segments.push({ changes: begun, payload: writer.finish() });
+    begun = [];
+    writer = new BinaryWriter();
+    bytes = 0;
+  };
+  for (const change of changes) {
+    const encoded = toBinary(schema, change);
+    if (bytes + encoded.length + FRAME_BYTES > SEGMENT_BYTES) end();
+    writer.tag(field, WireType.LengthDelimited).bytes(encoded);
+    begun.push(change);
+    bytes += encoded.length + FRAME_BYTES;
   }
+  end();
   return segments;
 }
 
