@@ -9,8 +9,8 @@ import type { Session } from "./lease/session.js";
 import type { Timekeeper } from "./lease/timekeeper.js";
 import type { Reporter } from "./reporter/reporter.js";
 
-/** Claims are asked for a second ahead: what is held when the process is told to stop is due by then. */
-const drainMs = 1_500;
+/** Claims are asked for two seconds ahead: what is held when the process is told to stop is due by then. */
+const drainMs = 2_500;
 const pollMs = 20;
 const tickMs = 1_000;
 

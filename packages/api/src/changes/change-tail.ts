@@ -16,6 +16,8 @@ import {
 const POLL_MS = 20;
 /** While our own commits follow each other without a gap nobody else has committed: then the table is read this often. */
 const FED_POLL_MS = 200;
+/** A gap before our own commits is looked at after this: most are closed by then, by the commit before. */
+const GAP_MS = 4;
 const READ_SEGMENTS = 64;
 /** Our own commits that wait for others'; beyond this they are read from the table as well. */
 const OFFERED_SEGMENTS = 256;
@@ -57,6 +59,7 @@ export function createChangeTail({ database, logger, onAdvanced, onLeapt }: Chan
   let offered: ChangeSegment[] = [];
   /** Our own commits have moved the position on since the last poll, and nothing was lacking before them. */
   let isFed = false;
+  let gapTimer: NodeJS.Timeout | undefined;
   let wake = () => {};
   let isOutageTold = false;
   let lastReadMs = Number.NEGATIVE_INFINITY;
@@ -81,6 +84,13 @@ export function createChangeTail({ database, logger, onAdvanced, onLeapt }: Chan
     if (last === undefined) return;
     position = { ...position, revision: last.revision };
     onAdvanced(run);
+  }
+
+  function wakeSoon(): void {
+    gapTimer ??= setTimeout(() => {
+      gapTimer = undefined;
+      if (offered.length > 0) wake();
+    }, GAP_MS);
   }
 
   /** What was offered joins as soon as nothing is lacking before it; others' commits in between are read first. */
@@ -185,8 +195,9 @@ export function createChangeTail({ database, logger, onAdvanced, onLeapt }: Chan
       offered.push(...segments);
       advanceByOffered();
       isFed = offered.length === 0;
-      // What is lacking is in the table: another process's commit, or a group of ours whose acknowledgement is on its way.
-      if (!isFed) wake();
+      // What is lacking is another process's commit, which is in the table, or a group of ours whose acknowledgement is
+      // on its way.
+      if (!isFed) wakeSoon();
       if (offered.length > OFFERED_SEGMENTS) offered = [];
     },
     async start(signal) {
@@ -195,6 +206,7 @@ export function createChangeTail({ database, logger, onAdvanced, onLeapt }: Chan
     },
     async stop() {
       stopping.abort();
+      clearTimeout(gapTimer);
       wake();
       await following;
     },
