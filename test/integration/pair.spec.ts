@@ -62,6 +62,7 @@ async function changeClaimed<T>(
       "the occurrence is claimed ahead",
       async () => (await client.runs(task.id))[0]?.state === "CLAIMED",
     );
+    await eventually("half a second is left", () => Date.now() > dueMs - 600);
     const answer = await change(task);
     if (Date.now() < dueMs - LATEST_CHANGE_MS) return { task, dueMs, answer };
     await isPast(dueMs);
@@ -169,7 +170,7 @@ describe("a change about half a second before the time", () => {
     const { task, dueMs } = await changeClaimed(({ id }) => client.move(id, Date.now() + 2_500));
     const movedMs = (await client.get(task.id)).scheduledTimeMs;
     await isPast(dueMs);
-    expect(neverRan(await client.runs(task.id))).toBe(true);
+    expect(neverRan((await client.runs(task.id)).filter((run) => run.scheduledTimeMs === dueMs))).toBe(true);
     const runs = (await ended(task.id)).filter(({ scheduledTimeMs }) => scheduledTimeMs !== dueMs);
     expect(runs).toMatchObject([{ scheduledTimeMs: movedMs, state: "SUCCEEDED" }]);
     expect(runs[0]!.startTimeMs).toBeGreaterThanOrEqual(movedMs);

@@ -160,7 +160,7 @@ describe("scheduler against a scripted API", () => {
   it("runs nothing that is disarmed before it is claimed", async () => {
     await startScheduler();
     await ready();
-    const dueMs = Date.now() + 1_300;
+    const dueMs = Date.now() + 2_300;
     api.due({ taskId: 1, scheduledTimeMs: dueMs }, { taskId: 2, scheduledTimeMs: dueMs });
     api.send({ case: "disarmed", value: { taskIds: [1] } });
     await until(() => reportsOf(2).length === 1);
@@ -198,7 +198,7 @@ describe("scheduler against a scripted API", () => {
   it("subscribes again when the stream is cut, and forgets what the new one does not name", async () => {
     await startScheduler();
     await ready();
-    const dueMs = Date.now() + 1_500;
+    const dueMs = Date.now() + 2_500;
     api.due({ taskId: 1, scheduledTimeMs: dueMs }, { taskId: 2, scheduledTimeMs: dueMs });
     api.onSubscribe = () => {
       api.due({ taskId: 2, scheduledTimeMs: dueMs });
@@ -276,7 +276,7 @@ describe("scheduler against a scripted API", () => {
     await startScheduler();
     await ready();
     const count = 5_000;
-    const dueMs = Date.now() + 1_500;
+    const dueMs = Date.now() + 2_500;
     api.due(...Array.from({ length: count }, (_, index) => ({ taskId: index + 1, scheduledTimeMs: dueMs })));
     await until(() => api.reports.length === count);
     expect(Math.max(...api.claims.map(({ occurrences }) => occurrences.length))).toBeLessThanOrEqual(500);
