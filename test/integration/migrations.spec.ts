@@ -7,7 +7,7 @@ import { killAll, startApi, startScheduler } from "../setup/processes.js";
 import { createTaskClient } from "../setup/task-client.js";
 
 const DAY_MS = 24 * 60 * 60 * 1000;
-const STEPS = ["0001-tasks", "0002-schedule", "0003-ledger", "0004-changes", "0005-registration"];
+const STEPS = ["0001-tasks", "0002-schedule", "0003-ledger", "0004-changes", "0005-registration", "0006-lists"];
 
 /** As the original made it, in a database that the server's defaults shaped. */
 const ORIGINAL_TABLE = `CREATE TABLE IF NOT EXISTS tasks (
@@ -252,6 +252,25 @@ describe("the next occurrence after the migration is the domain's, for every rec
     },
     60_000,
   );
+});
+
+it("the labels that tasks have by then are those they are found by, but for what is no labels", async () => {
+  const url = await createDatabase();
+  await migrate(url);
+  const labels = { "a/b.c-d_e": "", q: "\"\\\n\u0001'", u: "ü🚀", n: "null", long: "🚀".repeat(127) };
+  const stored = [JSON.stringify(labels), "{}", "{", "", "null", "[]", '"q"', '{"q":1,"u":null,"kept":"x"}'];
+  await connection.query("SET NAMES utf8mb4");
+  await connection.batch(
+    "INSERT INTO tasks (name, scheduled_time, labels) VALUES (?, '2100-01-01', ?)",
+    stored.map((text, index) => [`task ${index}`, text]),
+  );
+  expect(await migrate(url, "down")).toBe("down 0006-lists\n");
+  await migrate(url);
+  const found: { name: string; value: string; task: string }[] = await connection.query(
+    "SELECT label.name, value, tasks.name AS task FROM task_labels AS label JOIN tasks ON tasks.id = task_id",
+  );
+  const expected = [...Object.entries(labels).map((label) => [...label, "task 0"]), ["kept", "x", "task 7"]];
+  expect(found.map(({ name, value, task }) => [name, value, task]).sort()).toEqual(expected.sort());
 });
 
 it("goes on at the next start when it was killed in the middle", async () => {

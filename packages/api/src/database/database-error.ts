@@ -9,6 +9,8 @@ const UNAVAILABLE_ERRNOS = new Set([
 ]);
 /** It took longer than `max_statement_time`. */
 const STATEMENT_TIMEOUT_ERRNOS = new Set([1969, 3024]);
+/** Where a statement may look at so many rows only, and a sort would have needed more. */
+const SORT_ABORTED_ERRNO = 1028;
 /** Said by the server, before it closes the connection, and by the driver, before it sends. */
 const TOO_LARGE_ERRNOS = new Set([1153, 45_046]);
 const UNAVAILABLE_NAMES = /^SequelizeConnection|^SequelizeHostNot|^TimeoutError$/;
@@ -40,6 +42,11 @@ export function isDuplicateKey(error: unknown): boolean {
 /** The server ended a statement that took too long. */
 export function isStatementTimeout(error: unknown): boolean {
   return STATEMENT_TIMEOUT_ERRNOS.has(errnoOf(error));
+}
+
+/** A sort ended early, as the statement may not look at more rows. */
+export function isSortAborted(error: unknown): boolean {
+  return errnoOf(error) === SORT_ABORTED_ERRNO;
 }
 
 /** A statement is larger than the server's `max_allowed_packet`. */

@@ -1,18 +1,29 @@
-import { createHash } from "node:crypto";
-import { type FieldViolation, fieldErrors, formatExecutionId, parseExecutionId } from "@taskscheduler/domain";
+import { formatExecutionId, parseExecutionId } from "@taskscheduler/domain";
 import type { ListExecutionsRequest } from "@taskscheduler/proto";
-import { Op, type Order, type WhereOptions } from "sequelize";
-import type { Database } from "../database/database.js";
-import { ExecutionModel } from "../database/execution-model.js";
+import type { Database, SqlConnection } from "../database/database.js";
 import { createReadGroup } from "../database/read-group.js";
+import { select, selectWithin } from "../database/select.js";
+import { type Sql, sql } from "../database/sql.js";
+import { countRows, firstKeys, type KeyRange } from "../paging/key-range.js";
 import { MAX_TOTAL_SIZE, pageSizeOf, parseOrder } from "../paging/page-request.js";
 import { decodePageToken, encodePageToken, type PagePosition, type PositionKind } from "../paging/page-token.js";
-import { readBound } from "../tasks/task-input.js";
-import { executionStateName } from "./execution-mapper.js";
+import { type ExecutionFilter, executionQueryFingerprint, readExecutionFilter } from "./execution-filter.js";
+import {
+  EXECUTION_ORDER_FIELDS,
+  type ExecutionOrder,
+  executionOrderBy,
+  executionsByTime,
+  executionWalk,
+} from "./execution-ranges.js";
 import type { ExecutionKey, ExecutionRow } from "./execution-row.js";
-import { findExecutions } from "./execution-store.js";
+import { EXECUTION_COLUMNS, findExecutions } from "./execution-store.js";
 
-const ORDER_FIELDS = ["id", "scheduled_time"] as const;
+/** What is laid out for; with fewer, both ways are quicker. */
+const MANY_EXECUTIONS = 10_000_000;
+/** As long as it takes to look at a row, so many entries of an index are sorted. */
+const ENTRIES_PER_ROW = 3;
+/** Those of a time are looked for by task this much longer than it takes where they lie evenly among all. */
+const WALK_PATIENCE = 2;
 
 export interface ExecutionPage {
   readonly executions: ExecutionRow[];
@@ -37,103 +48,94 @@ export function createExecutionQueries(database: Database): ExecutionQueries {
   };
 }
 
+/** What a list asks for, read and judged. */
+interface ExecutionList {
+  readonly filter: ExecutionFilter;
+  readonly order: ExecutionOrder;
+  readonly after: ExecutionKey | undefined;
+  readonly limit: number;
+}
+
 async function listExecutions(
   database: Database,
   request: ListExecutionsRequest,
   signal: AbortSignal,
 ): Promise<ExecutionPage> {
-  const order = parseOrder(request.orderBy, ORDER_FIELDS);
-  const filters = filtersOf(request);
-  const query = queryFingerprint(request);
-  const columns = order.field === "id" ? KEY_ORDER : TIME_ORDER;
-  const kinds = columns.map((column) => POSITION_KINDS[column]);
-  const position = decodePageToken(query, request.pageToken, kinds);
+  const order = parseOrder(request.orderBy, EXECUTION_ORDER_FIELDS);
+  const filter = readExecutionFilter(request);
+  const query = executionQueryFingerprint(request);
+  const position = decodePageToken(query, request.pageToken, POSITION_KINDS[order.field]);
+  const after = position === undefined ? undefined : keyAt(order, position);
   const pageSize = pageSizeOf(request.pageSize);
-  const direction = order.descending ? "DESC" : "ASC";
-  const by: Order = columns.map((column) => [column, direction]);
-  const after = position === undefined ? [] : [afterPosition(columns, order.descending, position)];
+  const list = { filter, order, after, limit: pageSize + 1 };
   const [rows, totalSize] = await database.query(
     () =>
       Promise.all([
-        ExecutionModel.findAll({
-          where: { [Op.and]: [...filters, ...after] },
-          order: by,
-          limit: pageSize + 1,
-          raw: true,
-        }),
-        request.countTotal ? countUpTo(filters) : 0,
+        database.withConnection((connection) => readPage(connection, list)),
+        request.countTotal ? database.withConnection((connection) => countExecutions(connection, filter)) : 0,
       ]),
     signal,
   );
-  const executions = rows.slice(0, pageSize).map((row) => row as unknown as ExecutionRow);
+  const executions = rows.slice(0, pageSize);
   const last = executions.at(-1);
   const more = rows.length > pageSize && last !== undefined;
-  const nextPageToken = more
-    ? encodePageToken(
-        query,
-        columns.map((column) => last[column]),
-      )
-    : "";
+  const nextPageToken = more ? encodePageToken(query, positionOf(order, last)) : "";
   return { executions, nextPageToken, totalSize };
 }
 
-type KeyColumn = keyof ExecutionKey;
-const POSITION_KINDS: Readonly<Record<KeyColumn, PositionKind>> = { taskId: "id", scheduledTimeMs: "instant" };
-const KEY_ORDER: readonly [KeyColumn, KeyColumn] = ["taskId", "scheduledTimeMs"];
-const TIME_ORDER: readonly [KeyColumn, KeyColumn] = ["scheduledTimeMs", "taskId"];
-
-function afterPosition(
-  columns: readonly [KeyColumn, KeyColumn],
-  descending: boolean,
-  position: PagePosition,
-): WhereOptions {
-  const [first, second] = columns;
-  const beyond = descending ? Op.lt : Op.gt;
-  const firstValue = sqlValue(first, position[0]);
-  return {
-    [Op.or]: [
-      { [first]: { [beyond]: firstValue } },
-      { [first]: firstValue, [second]: { [beyond]: sqlValue(second, position[1]) } },
-    ],
-  };
+/**
+ * A page by the quickest of three ways. Where an index has just these executions in just this order: a page of it. By
+ * task within a time: where there are few of that time, those, sorted. Else in the order, looking at the time of each;
+ * and when that takes too long after all, those of the time, sorted, though they be many.
+ */
+async function readPage(connection: SqlConnection, list: ExecutionList): Promise<ExecutionRow[]> {
+  const { filter, order, after, limit } = list;
+  const walk = executionWalk(filter, order, after);
+  if (walk.isExact) return select(connection, pageOf(walk.ranges, list));
+  const timed = pageOf(executionsByTime(filter, order, after), list);
+  // As many to sort as take the time of looking for a page, if those of the time lay evenly among all.
+  const few = Math.round(Math.sqrt(limit * MANY_EXECUTIONS * ENTRIES_PER_ROW));
+  if ((await count(connection, executionsByTime(filter, order), few)) < few) return select(connection, timed);
+  const walked = await selectWithin<ExecutionRow>(
+    connection,
+    pageOf(walk.ranges, list),
+    Math.round((WALK_PATIENCE * limit * MANY_EXECUTIONS) / few),
+  );
+  return walked ?? select(connection, timed);
 }
 
-function sqlValue(column: KeyColumn, value: string | number | null | undefined): unknown {
-  return column === "scheduledTimeMs" ? new Date(Number(value)) : value;
+/** The keys of the page first, out of indexes, and then these rows alone. */
+function pageOf(ranges: readonly KeyRange[], { order, limit }: ExecutionList): Sql {
+  const orderBy = executionOrderBy(order);
+  return sql`SELECT ${EXECUTION_COLUMNS} FROM (${firstKeys(ranges, orderBy, limit)}) AS page
+    STRAIGHT_JOIN executions FORCE INDEX (PRIMARY)
+      ON executions.task_id = page.page_task AND executions.scheduled_time = page.page_time
+    ORDER BY ${orderBy}`;
 }
 
-function filtersOf(request: ListExecutionsRequest): WhereOptions[] {
-  const violations: FieldViolation[] = [];
-  const filters: WhereOptions[] = [];
-  if (request.taskId !== 0) filters.push({ taskId: request.taskId });
-  if (request.states.length > 0) filters.push({ state: request.states.map(executionStateName) });
-  if (request.scheduledAfter !== undefined) {
-    const time = readBound(request.scheduledAfter, "scheduled_after", violations);
-    filters.push({ scheduledTimeMs: { [Op.gt]: new Date(time) } });
-  }
-  if (request.scheduledBefore !== undefined) {
-    const time = readBound(request.scheduledBefore, "scheduled_before", violations, "earlier");
-    filters.push({ scheduledTimeMs: { [Op.lt]: new Date(time) } });
-  }
-  const error = fieldErrors(violations);
-  if (error !== undefined) throw error;
-  return filters;
+async function countExecutions(connection: SqlConnection, filter: ExecutionFilter): Promise<number> {
+  const byKey = executionWalk(filter, { field: "id", descending: false });
+  const ranges = byKey.isExact
+    ? byKey.ranges
+    : executionsByTime(filter, { field: "scheduled_time", descending: false });
+  return count(connection, ranges, MAX_TOTAL_SIZE);
 }
 
-async function countUpTo(filters: readonly WhereOptions[]): Promise<number> {
-  const rows = await ExecutionModel.findAll({
-    attributes: ["taskId"],
-    where: { [Op.and]: [...filters] },
-    limit: MAX_TOTAL_SIZE,
-    raw: true,
-  });
-  return rows.length;
+async function count(connection: SqlConnection, ranges: readonly KeyRange[], limit: number): Promise<number> {
+  const [row] = await select<{ total: number }>(connection, sql`SELECT ${countRows(ranges, limit)} AS total`);
+  return Math.min(Number(row?.total), limit);
 }
 
-function queryFingerprint(request: ListExecutionsRequest): string {
-  const { taskId, states, scheduledAfter, scheduledBefore, orderBy } = request;
-  const instants = [scheduledAfter, scheduledBefore].map((time) => time && [String(time.seconds), time.nanos]);
-  return createHash("sha256")
-    .update(JSON.stringify([taskId, states, instants, orderBy]))
-    .digest("base64url");
+const POSITION_KINDS: Readonly<Record<ExecutionOrder["field"], readonly [PositionKind, PositionKind]>> = {
+  id: ["id", "instant"],
+  scheduled_time: ["instant", "id"],
+};
+
+function positionOf({ field }: ExecutionOrder, { taskId, scheduledTimeMs }: ExecutionKey): PagePosition {
+  return field === "id" ? [taskId, scheduledTimeMs] : [scheduledTimeMs, taskId];
+}
+
+function keyAt({ field }: ExecutionOrder, position: PagePosition): ExecutionKey {
+  const [first, second] = position.map(Number) as [number, number];
+  return field === "id" ? { taskId: first, scheduledTimeMs: second } : { taskId: second, scheduledTimeMs: first };
 }

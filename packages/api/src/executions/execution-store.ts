@@ -1,12 +1,14 @@
 import { UNFINISHED_STATES } from "@taskscheduler/domain";
+import { columnsOf } from "../database/columns.js";
 import type { SqlConnection } from "../database/database.js";
+import { ExecutionModel } from "../database/execution-model.js";
 import { toDatetime, toNullableDatetime } from "../database/instants.js";
+import { raw } from "../database/sql.js";
 import { plain, type Statement } from "../database/statements.js";
 import type { ExecutionKey, ExecutionRow } from "./execution-row.js";
 
-const COLUMNS = `task_id AS taskId, scheduled_time AS scheduledTimeMs, task_name AS taskName, trigger_kind AS \`trigger\`,
-  state, attempt, fence, incarnation, scheduler_id AS schedulerId, claim_time AS claimTimeMs, start_time AS startTimeMs,
-  end_time AS endTimeMs, error, http_status AS httpStatus, missed_count AS missedCount, missed_until AS missedUntilMs`;
+const COLUMNS = columnsOf(ExecutionModel);
+export const EXECUTION_COLUMNS = raw(COLUMNS);
 
 /** Rows in a statement: a longer one parses no faster and holds the connection longer. */
 const CHUNK = 500;

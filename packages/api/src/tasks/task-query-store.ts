@@ -1,39 +1,48 @@
-import { createHash } from "node:crypto";
-import type { FieldViolation } from "@taskscheduler/domain";
-import { fieldErrors } from "@taskscheduler/domain";
-import { type ListTasksRequest, TaskState } from "@taskscheduler/proto";
+import type { ListTasksRequest } from "@taskscheduler/proto";
 import type { Logger } from "@taskscheduler/runtime";
-import { literal, Op, type Order, type WhereOptions, where } from "sequelize";
 import type { Database, SqlConnection } from "../database/database.js";
 import { toDatetime } from "../database/instants.js";
 import { createReadGroup } from "../database/read-group.js";
-import { TaskModel } from "../database/task-model.js";
+import { select, selectWithin } from "../database/select.js";
+import { joinSql, raw, type Sql, sql } from "../database/sql.js";
 import type { ExecutionRow } from "../executions/execution-row.js";
 import { findExecutions } from "../executions/execution-store.js";
+import { countRows, firstKeys, type KeyRange } from "../paging/key-range.js";
 import { MAX_TOTAL_SIZE, pageSizeOf, parseOrder } from "../paging/page-request.js";
 import { decodePageToken, encodePageToken, type PagePosition, type PositionKind } from "../paging/page-token.js";
-import { isLabelKey, isLabelValue } from "./label-rules.js";
-import { readBound } from "./task-input.js";
+import { readTaskFilter, type TaskFilter, taskQueryFingerprint } from "./task-filter.js";
+import {
+  TASK_ORDER_FIELDS,
+  type TaskOrder,
+  type TaskPosition,
+  type TaskSelection,
+  taskNameSelection,
+  taskOrderBy,
+  taskSelections,
+  taskWalk,
+} from "./task-ranges.js";
 import type { TaskRow } from "./task-row.js";
-import { DAMAGED_LABELS, findTasks, type StoredTask, toTaskRow } from "./task-store.js";
+import { DAMAGED_LABELS, findTasks, type StoredTask, TASK_COLUMNS, toTaskRow } from "./task-store.js";
 
-const ORDER_FIELDS = ["id", "name", "next_run_time", "create_time"] as const;
-type OrderField = (typeof ORDER_FIELDS)[number];
+/** What is laid out for; with fewer, all ways are quicker. */
+const MANY_TASKS = 1_000_000;
+/** As long as a look at a task's row takes, so many entries of indexes are looked at; the more so in a small buffer pool. */
+const ENTRIES_PER_ROW = 8;
+/** So much longer takes an entry of an index to look at, with what is joined to it, than to sort. */
+const SORTED_PER_ENTRY = 4;
+/** Matching tasks are looked for this much longer than it takes where they lie evenly among all. */
+const WALK_PATIENCE = 2;
+/** For a part of a name, of which nothing is known, so many are looked at for each task of the page. */
+const NAMES_EACH = 100;
+/** So many that a filter selects are looked through, for a count or a part of a name, before others are considered. */
+const FEW_TO_LOOK_THROUGH = 20_000;
 
-const ORDER_ATTRIBUTES: Readonly<Record<OrderField, keyof TaskRow>> = {
-  id: "id",
-  name: "name",
-  next_run_time: "nextRunTimeMs",
-  create_time: "createTimeMs",
-};
-const POSITION_KINDS: Readonly<Record<OrderField, PositionKind>> = {
+const POSITION_KINDS: Readonly<Record<TaskOrder["field"], PositionKind>> = {
   id: "id",
   name: "text",
   next_run_time: "instant or null",
   create_time: "instant",
 };
-/** As tasks show it: one that is not active keeps its cursor to itself. */
-const SHOWN_NEXT_RUN = literal("IF(state = 'ACTIVE', next_run_time, NULL)");
 
 export interface TaskPage {
   readonly tasks: TaskRow[];
@@ -59,7 +68,7 @@ export interface TaskQueries {
 
 export function createTaskQueries(database: Database, logger: Logger): TaskQueries {
   const withoutDamage = damageTeller(logger);
-  const fromModel = (model: TaskModel) => withoutDamage(toTaskRow(model as unknown as StoredTask));
+  const fromStored = (stored: StoredTask) => withoutDamage(toTaskRow(stored));
   return {
     get: createReadGroup(database, async (connection, ids: readonly number[]) => {
       const tasks = await findTasks(connection, ids);
@@ -68,12 +77,12 @@ export function createTaskQueries(database: Database, logger: Logger): TaskQueri
     }),
     async skip(skip, limit, signal) {
       const rows = await database.query(
-        () => TaskModel.findAll({ order: [["id", "ASC"]], offset: skip, limit, raw: true }),
+        () => database.withConnection((connection) => skipTasks(connection, skip, limit)),
         signal,
       );
-      return rows.map(fromModel);
+      return rows.map(fromStored);
     },
-    list: (request, signal) => listTasks(database, fromModel, request, signal),
+    list: (request, signal) => listTasks(database, fromStored, request, signal),
     async lastExecutions(tasks) {
       if (tasks.every(({ lastRunTimeMs }) => lastRunTimeMs === null)) return new Map();
       return database.lookUp(() => database.withConnection((connection) => findLastExecutions(connection, tasks)));
@@ -94,38 +103,31 @@ async function findLastExecutions(
 
 async function listTasks(
   database: Database,
-  fromModel: (model: TaskModel) => TaskRow,
+  fromStored: (stored: StoredTask) => TaskRow,
   request: ListTasksRequest,
   signal: AbortSignal,
 ): Promise<TaskPage> {
-  const order = parseOrder(request.orderBy, ORDER_FIELDS);
-  const attribute = ORDER_ATTRIBUTES[order.field];
-  const filters = filtersOf(database, request);
-  const query = queryFingerprint(request);
+  const order = parseOrder(request.orderBy, TASK_ORDER_FIELDS);
+  const filter = readTaskFilter(request);
+  const query = taskQueryFingerprint(request);
   const position = decodePageToken(query, request.pageToken, [POSITION_KINDS[order.field], "id"]);
+  const after = position === undefined ? undefined : positionOf(order, position);
   const pageSize = pageSizeOf(request.pageSize);
-  const direction = order.descending ? "DESC" : "ASC";
-  const by: Order =
-    attribute === "id"
-      ? [["id", direction]]
-      : [
-          [attribute === "nextRunTimeMs" ? SHOWN_NEXT_RUN : attribute, direction],
-          ["id", direction],
-        ];
-  const after = position === undefined ? [] : [afterPosition(attribute, order.descending, position)];
+  if (filter.states.length === 0) return { tasks: [], nextPageToken: "", totalSize: 0 };
+  const list = { filter, order, after, limit: pageSize + 1 };
   const [rows, totalSize] = await database.query(
     () =>
       Promise.all([
-        TaskModel.findAll({ where: { [Op.and]: [...filters, ...after] }, order: by, limit: pageSize + 1, raw: true }),
-        request.countTotal ? countUpTo(filters) : 0,
+        database.withConnection((connection) => readPage(connection, list)),
+        request.countTotal ? database.withConnection((connection) => countTasks(connection, filter)) : 0,
       ]),
     signal,
   );
-  const tasks = rows.slice(0, pageSize).map(fromModel);
+  const tasks = rows.slice(0, pageSize).map(fromStored);
   const last = tasks.at(-1);
   const more = rows.length > pageSize && last !== undefined;
-  const nextPageToken = more ? encodePageToken(query, [shownValue(last, attribute), last.id]) : "";
-  return { tasks, nextPageToken, totalSize };
+  const nextPageToken = more ? encodePageToken(query, [shownValue(last, order), last.id]) : "";
+  return { tasks: tasks.filter((task) => hasLabels(task, filter)), nextPageToken, totalSize };
 }
 
 function damageTeller(logger: Logger): (row: TaskRow) => TaskRow {
@@ -136,84 +138,115 @@ function damageTeller(logger: Logger): (row: TaskRow) => TaskRow {
   };
 }
 
-async function countUpTo(filters: readonly WhereOptions[]): Promise<number> {
-  const rows = await TaskModel.findAll({
-    attributes: ["id"],
-    where: { [Op.and]: [...filters] },
-    limit: MAX_TOTAL_SIZE,
-    raw: true,
+/** What a list asks for, read and judged. */
+interface TaskList {
+  readonly filter: TaskFilter;
+  readonly order: TaskOrder;
+  readonly after: TaskPosition | undefined;
+  readonly limit: number;
+}
+
+/**
+ * A page by the quickest of three ways. Where an index has just these tasks in just this order: a page of it. Where one of
+ * the filters selects few tasks: those, sorted. Else in the order, looking at each whether it matches; and when that takes
+ * too long after all, what the narrowest of the filters selects, sorted, though it be many.
+ */
+async function readPage(connection: SqlConnection, list: TaskList): Promise<StoredTask[]> {
+  const { filter, order, after, limit } = list;
+  const walk = taskWalk(filter, order, after);
+  const walked = pageOf(walk.ranges, list);
+  if (walk.isExact) return select(connection, walked);
+  const named = taskNameSelection(filter, order, after);
+  const fewest = (selection: TaskSelection) => (named === undefined ? fewOf(selection, limit) : FEW_TO_LOOK_THROUGH);
+  const narrowest = await findNarrowest(connection, taskSelections(filter, order, after), fewest);
+  if (narrowest?.isFew) return select(connection, pageOf(narrowest.ranges, list));
+  // Nothing reads less than the index by name does, and it has them in this order.
+  if (named !== undefined && order.field === "name") return select(connection, walked);
+  const each = named === undefined ? (WALK_PATIENCE * MANY_TASKS) / fewOf({ isCovered: false }, limit) : NAMES_EACH;
+  const rows = await selectWithin<StoredTask>(connection, walked, Math.round(limit * each));
+  const selected = named === undefined ? narrowest?.ranges : [named];
+  return rows ?? select(connection, selected === undefined ? walked : pageOf(selected, list));
+}
+
+/** As many to sort as take the time of looking for a page, if those that match lie evenly among all. */
+function fewOf({ isCovered }: Pick<TaskSelection, "isCovered">, limit: number): number {
+  const weight = isCovered ? SORTED_PER_ENTRY : 1 / ENTRIES_PER_ROW;
+  return Math.round(Math.sqrt(limit * MANY_TASKS * weight));
+}
+
+/** The one that selects the fewest tasks, and whether they are few. */
+async function findNarrowest(
+  connection: SqlConnection,
+  selections: readonly TaskSelection[],
+  fewOf: (selection: TaskSelection) => number,
+): Promise<{ readonly ranges: readonly KeyRange[]; readonly isFew: boolean } | undefined> {
+  if (selections.length === 0) return undefined;
+  const counts = selections.map((selection, index) => {
+    return sql`${countRows([selection.selected], fewOf(selection))} AS ${raw(`count${index}`)}`;
   });
-  return rows.length;
+  const [row] = await select<Record<string, number>>(connection, sql`SELECT ${joinSql(counts, ", ")}`);
+  const counted = selections.map((selection, index) => {
+    const count = Number(row?.[`count${index}`]);
+    return { ranges: selection.ranges, count, isFew: count < fewOf(selection) };
+  });
+  const few = counted.filter(({ isFew }) => isFew);
+  return (few.length > 0 ? few : counted).reduce((least, each) => (each.count < least.count ? each : least));
 }
 
-/** Rows after a position. NULL comes first in ascending order. */
-function afterPosition(attribute: keyof TaskRow, descending: boolean, position: PagePosition): WhereOptions {
-  const [value = null, id] = position;
-  const beyond = descending ? Op.lt : Op.gt;
-  if (attribute === "id") return { id: { [beyond]: id } };
-  const sameValue = { [Op.and]: [compare(attribute, Op.eq, value), { id: { [beyond]: id } }] };
-  if (value === null) return descending ? sameValue : { [Op.or]: [sameValue, compare(attribute, Op.ne, null)] };
-  const nulls = descending && attribute === "nextRunTimeMs" ? [compare(attribute, Op.eq, null)] : [];
-  return { [Op.or]: [compare(attribute, beyond, value), sameValue, ...nulls] };
+/** The keys of the page first, out of indexes, and then these rows alone. */
+function pageOf(ranges: readonly KeyRange[], { order, limit }: TaskList): Sql {
+  const orderBy = taskOrderBy(order);
+  return sql`SELECT ${TASK_COLUMNS} FROM (${firstKeys(ranges, orderBy, limit)}) AS page
+    STRAIGHT_JOIN tasks FORCE INDEX (PRIMARY) ON tasks.id = page.page_id ORDER BY ${orderBy}`;
 }
 
-function compare(
-  attribute: keyof TaskRow,
-  operator: typeof Op.eq | typeof Op.ne | typeof Op.lt | typeof Op.gt,
-  value: string | number | null,
-): WhereOptions {
-  const isInstant = typeof value === "number";
-  if (attribute !== "nextRunTimeMs") return { [attribute]: { [operator]: isInstant ? new Date(value) : value } };
-  return where(SHOWN_NEXT_RUN, { [operator]: isInstant ? toDatetime(value) : value });
+async function countTasks(connection: SqlConnection, filter: TaskFilter): Promise<number> {
+  const ranges = await rangesToCount(connection, filter);
+  const [row] = await select<{ total: number }>(connection, sql`SELECT ${countRows(ranges, MAX_TOTAL_SIZE)} AS total`);
+  return Math.min(Number(row?.total), MAX_TOTAL_SIZE);
 }
 
-function shownValue(task: TaskRow, attribute: keyof TaskRow): string | number | null {
-  if (attribute === "nextRunTimeMs" && task.state !== "ACTIVE") return null;
-  return task[attribute] as string | number | null;
+/** Where all tasks of a filter are found with the least that does not match. */
+async function rangesToCount(connection: SqlConnection, filter: TaskFilter): Promise<readonly KeyRange[]> {
+  const order = { field: "id", descending: false } as const;
+  const walk = taskWalk(filter, order);
+  if (walk.isExact) return walk.ranges;
+  const selections = taskSelections(filter, order);
+  const narrowest = await findNarrowest(connection, selections, () => FEW_TO_LOOK_THROUGH);
+  if (narrowest?.isFew) return narrowest.ranges;
+  const named = taskNameSelection(filter, order);
+  if (named !== undefined) return [named];
+  return (filter.nextRun === undefined ? undefined : selections.at(-1)?.ranges) ?? walk.ranges;
 }
 
-function filtersOf(database: Database, request: ListTasksRequest): WhereOptions[] {
-  const violations: FieldViolation[] = [];
-  const filters: WhereOptions[] = [];
-  if (request.states.length > 0) filters.push({ state: request.states.map((state) => TaskState[state]) });
-  if (request.nameContains !== "") filters.push(nameContains(database, request.nameContains));
-  for (const [key, value] of Object.entries(request.labelFilter)) {
-    if (!isLabelKey(key))
-      violations.push({ field: "label_filter", description: "keys are of letters, digits, . _ / -" });
-    else if (!isLabelValue(value))
-      violations.push({ field: "label_filter", description: "values are of at most 255 characters" });
-    else filters.push(hasLabel(database, key, value));
+/** The ids first, which takes the index alone. */
+async function skipTasks(connection: SqlConnection, skip: number, limit: number): Promise<StoredTask[]> {
+  return select(
+    connection,
+    sql`SELECT ${TASK_COLUMNS} FROM (SELECT id AS page_id FROM tasks FORCE INDEX (PRIMARY) ORDER BY id LIMIT ${limit} OFFSET ${skip}) AS page
+      STRAIGHT_JOIN tasks FORCE INDEX (PRIMARY) ON tasks.id = page.page_id ORDER BY page_id`,
+  );
+}
+
+function positionOf({ field }: TaskOrder, [value = null, id]: PagePosition): TaskPosition {
+  const isInstant = field === "next_run_time" || field === "create_time";
+  return { value: isInstant && value !== null ? toDatetime(Number(value)) : (value as string | null), id: Number(id) };
+}
+
+function shownValue(task: TaskRow, { field }: TaskOrder): string | number | null {
+  switch (field) {
+    case "id":
+      return task.id;
+    case "name":
+      return task.name;
+    case "next_run_time":
+      return task.state === "ACTIVE" ? task.nextRunTimeMs : null;
+    case "create_time":
+      return task.createTimeMs;
   }
-  if (request.nextRunAfter !== undefined || request.nextRunBefore !== undefined) filters.push({ state: "ACTIVE" });
-  if (request.nextRunAfter !== undefined) {
-    const time = readBound(request.nextRunAfter, "next_run_after", violations);
-    filters.push({ nextRunTimeMs: { [Op.gt]: new Date(time) } });
-  }
-  if (request.nextRunBefore !== undefined) {
-    const time = readBound(request.nextRunBefore, "next_run_before", violations, "earlier");
-    filters.push({ nextRunTimeMs: { [Op.lt]: new Date(time) } });
-  }
-  const error = fieldErrors(violations);
-  if (error !== undefined) throw error;
-  return filters;
 }
 
-function nameContains(database: Database, text: string): WhereOptions {
-  const pattern = `%${text.replace(/[\\%_]/g, "\\$&")}%`;
-  // Not by a collation that knows no case: those of MariaDB 10.6 take accents, and all emoji, for the same as well.
-  return literal(`LOWER(name) LIKE LOWER(${database.sequelize.escape(pattern)})`) as unknown as WhereOptions;
-}
-
-function hasLabel({ sequelize }: Database, key: string, value: string): WhereOptions {
-  const sql = `JSON_CONTAINS(labels, ${sequelize.escape(JSON.stringify(value))}, ${sequelize.escape(`$."${key}"`)})`;
-  return literal(sql) as unknown as WhereOptions;
-}
-
-function queryFingerprint(request: ListTasksRequest): string {
-  const { states, nameContains: name, labelFilter, nextRunAfter, nextRunBefore, orderBy } = request;
-  const instants = [nextRunAfter, nextRunBefore].map((time) => time && [String(time.seconds), time.nanos]);
-  const labels = Object.entries(labelFilter).sort();
-  return createHash("sha256")
-    .update(JSON.stringify([states, name, labels, instants, orderBy]))
-    .digest("base64url");
+/** The labels by which tasks are found are a copy; what somebody wrote past us does not match. */
+function hasLabels(task: TaskRow, { labels }: TaskFilter): boolean {
+  return labels.every(([name, value]) => Object.hasOwn(task.labels, name) && task.labels[name] === value);
 }

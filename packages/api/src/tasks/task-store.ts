@@ -1,14 +1,16 @@
+import { columnsOf } from "../database/columns.js";
 import type { SqlConnection } from "../database/database.js";
 import { toDatetime, toNullableDatetime } from "../database/instants.js";
+import { raw } from "../database/sql.js";
 import { plain, type Statement } from "../database/statements.js";
+import { TaskModel } from "../database/task-model.js";
 import type { TaskRow } from "./task-row.js";
 
 /** A row as the database gives it: labels are still their JSON text. */
 export type StoredTask = Omit<TaskRow, "labels"> & { readonly labels: string };
 
-const COLUMNS = `id, name, scheduled_time AS scheduledTimeMs, recurrence, time_zone AS timeZone, description, labels, state,
-  pause_reason AS pauseReason, next_run_time AS nextRunTimeMs, armed_time AS armedTimeMs, run_count AS runCount,
-  last_run_time AS lastRunTimeMs, version, create_time AS createTimeMs, update_time AS updateTimeMs`;
+const COLUMNS = columnsOf(TaskModel);
+export const TASK_COLUMNS = raw(COLUMNS);
 
 export function toTaskRow(stored: StoredTask): TaskRow {
   return { ...stored, labels: stored.labels === "{}" ? NO_LABELS : readLabels(stored.labels) };
@@ -147,6 +149,6 @@ export interface StateCount {
 export async function countTasks(connection: SqlConnection, limitSeconds: number): Promise<StateCount[]> {
   return connection.query(
     `SET STATEMENT max_statement_time = ${limitSeconds} FOR
-       SELECT state, COUNT(*) AS count FROM tasks FORCE INDEX (tasks_due) GROUP BY state`,
+       SELECT state, COUNT(*) AS count FROM tasks FORCE INDEX (tasks_state) GROUP BY state`,
   );
 }

@@ -14,6 +14,7 @@ import { executionChange } from "../executions/execution-mapper.js";
 import { type ExecutionKey, type ExecutionRow, executionKeyText } from "../executions/execution-row.js";
 import { findExecutions, lockUnfinished, saveExecutions } from "../executions/execution-store.js";
 import { findIncarnations } from "../fleet/fleet-store.js";
+import { labelStatements } from "../tasks/label-store.js";
 import { taskChange, taskToProto } from "../tasks/task-mapper.js";
 import { deleteTasks, findNames, insertTasks, lockTasks, moveTasks, updateTasks } from "../tasks/task-store.js";
 import { findAnswers, type StoredAnswer, saveAnswers } from "./request-store.js";
@@ -56,6 +57,7 @@ export async function runGroup(
   const firstAnswers = commands.flatMap((command, index) => newAnswer(command, verdicts[index], outcomes[index]));
   const segments = changesOf(total, ids);
   const [last] = await runTogether<{ revision: number }>(connection, [
+    ...labelStatements(total.taskChanges, (row) => ids.created(row).id),
     ...moveTasks([...total.moves.values()]),
     ...saveExecutions([...total.executions.values()]),
     ...saveAnswers(firstAnswers, nowMs),
