@@ -1,4 +1,4 @@
-import { UNFINISHED_STATES } from "@taskscheduler/domain";
+import { EXECUTION_STATES, isUnfinished, UNFINISHED_STATES } from "@taskscheduler/domain";
 import { columnsOf } from "../database/columns.js";
 import type { SqlConnection } from "../database/database.js";
 import { ExecutionModel } from "../database/execution-model.js";
@@ -10,6 +10,7 @@ import type { ExecutionKey, ExecutionRow } from "./execution-row.js";
 const COLUMNS = columnsOf(ExecutionModel);
 export const EXECUTION_COLUMNS = raw(COLUMNS);
 
+const ENDED_STATES = EXECUTION_STATES.filter((state) => !isUnfinished(state));
 /** Rows in a statement: a longer one parses no faster and holds the connection longer. */
 const CHUNK = 500;
 
@@ -86,7 +87,7 @@ export async function pageUnfinished(
   const ranges = UNFINISHED_STATES.map(
     (state) =>
       `(SELECT ${COLUMNS} FROM executions FORCE INDEX (executions_state) WHERE state = '${state}' ${ofTask}
-          AND task_id >= ? AND (task_id > ? OR scheduled_time > ?) ORDER BY task_id, scheduled_time LIMIT ?)`,
+          AND (task_id > ? OR (task_id = ? AND scheduled_time > ?)) ORDER BY task_id, scheduled_time LIMIT ?)`,
   );
   return connection.query(`${ranges.join(" UNION ALL ")} ORDER BY taskId, scheduledTimeMs LIMIT ?`, [
     ...UNFINISHED_STATES.flatMap(() => [...task, ...key, limit]),
@@ -96,16 +97,28 @@ export async function pageUnfinished(
 
 /**
  * Removes rows that ended, and were due, before the instant, a small batch at a time. By both: a task that is created
- * with a time long past has run just now.
+ * with a time long past has run just now. The keys are read first, as the index of a DELETE cannot be forced: by its
+ * own estimate the server may sort all rows of a state.
  *
  * @returns how many it removed
  */
 export async function purgeExecutions(connection: SqlConnection, beforeMs: number, limit: number): Promise<number> {
   const before = toDatetime(beforeMs);
+  const ranges = ENDED_STATES.map(
+    (state) =>
+      `(SELECT task_id AS taskId, scheduled_time AS scheduledTimeMs FROM executions FORCE INDEX (executions_due)
+          WHERE state = '${state}' AND scheduled_time < ? AND end_time < ? ORDER BY scheduled_time LIMIT ?)`,
+  );
+  const keys: ExecutionKey[] = await connection.query(`${ranges.join(" UNION ALL ")} LIMIT ?`, [
+    ...ENDED_STATES.flatMap(() => [before, before, limit]),
+    limit,
+  ]);
+  if (keys.length === 0) return 0;
+  // Judged again: one that was withdrawn may have come back meanwhile.
   const outcome: { affectedRows: number } = await connection.query(
-    `DELETE FROM executions WHERE scheduled_time < ? AND end_time < ?
-       AND state IN ('SUCCEEDED','FAILED','CANCELLED','MISSED','SKIPPED') ORDER BY scheduled_time LIMIT ?`,
-    [before, before, limit],
+    `DELETE executions FROM executions FORCE INDEX (PRIMARY)
+       WHERE (task_id, scheduled_time) IN (${keys.map(() => "(?,?)").join(",")}) AND state IN (?) AND end_time < ?`,
+    [...keys.flatMap((key) => [key.taskId, toDatetime(key.scheduledTimeMs)]), ENDED_STATES, before],
   );
   return outcome.affectedRows;
 }

@@ -35,9 +35,9 @@ export async function pageDueTasks(
   const afterTime = toDatetime(after.timeMs);
   const rows: ExecutionKey[] = await connection.query(
     `SELECT id AS taskId, next_run_time AS scheduledTimeMs FROM tasks FORCE INDEX (tasks_due)
-       WHERE state = 'ACTIVE' AND next_run_time >= ? AND next_run_time < ? AND (next_run_time > ? OR id > ?)
+       WHERE state = 'ACTIVE' AND (next_run_time > ? OR (next_run_time = ? AND id > ?)) AND next_run_time < ?
        ORDER BY next_run_time, id LIMIT ?`,
-    [afterTime, toDatetime(beforeMs), afterTime, after.taskId, limit],
+    [afterTime, afterTime, after.taskId, toDatetime(beforeMs), limit],
   );
   const last = rows.at(-1);
   const isFull = rows.length === limit && last !== undefined;
