@@ -52,7 +52,7 @@ export function createApp(config: ApiConfig, logger: Logger): App {
     ...{ database, clock, log, fleet, writes, retention, logger },
     ...{ databaseUrl, migrateOnStart },
   });
-  const taskQueries = createTaskQueries(database, logger);
+  const taskQueries = createTaskQueries(database, log, logger);
   const { tasks, asListTasks, executions, scheduler } = createServices({
     ...{ database, clock, log, fleet, writes, taskQueries, registry, logger },
     ...{ leaseMs, failpoints },

@@ -131,6 +131,22 @@ export async function readAtRevision<T>(
   return { revision: Number(rows[0]?.revision), result };
 }
 
+/**
+ * The same for what takes long, by a second connection: the counter is held only until that one has a read view, so that
+ * no writer waits for the reading.
+ */
+export async function readSnapshot<T>(
+  holder: SqlConnection,
+  reader: SqlConnection,
+  read: (connection: SqlConnection) => Promise<T>,
+): Promise<{ revision: number; result: T }> {
+  await reader.query("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ");
+  const { revision } = await readAtRevision(holder, () => reader.query("START TRANSACTION WITH CONSISTENT SNAPSHOT"));
+  const result = await read(reader);
+  await reader.query("COMMIT");
+  return { revision, result };
+}
+
 /** How far the redo log has been written, and how far flushed. */
 async function readLogSequence(connection: SqlConnection): Promise<{ current: number; flushed: number }> {
   const rows: { Variable_name: string; Value: string }[] = await connection.query(
