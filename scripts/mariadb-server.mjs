@@ -120,6 +120,8 @@ async function initialise({ installDb }, dir) {
   const args = [
     "--no-defaults",
     `--datadir=${fresh}`,
+    // A server that starts removes the temporary tables in its folder, also those of another that is being installed.
+    `--tmpdir=${dirname(dir)}`,
     "--auth-root-authentication-method=socket",
     "--skip-test-db",
     "--innodb-log-file-size=32M",
