@@ -32,8 +32,8 @@ const MANY_TASKS = 1_000_000;
 const ENTRIES_PER_ROW = 8;
 /** So much longer takes an entry of an index to look at, with what is joined to it, than to sort. */
 const SORTED_PER_ENTRY = 4;
-/** Matching tasks are looked for this much longer than it takes where they lie evenly among all. */
-const WALK_PATIENCE = 4;
+/** Matching tasks are looked for so much longer than where they lie evenly among all; an entry and its label count as two. */
+const WALK_PATIENCE = 8;
 /** For a part of a name, of which nothing is known, so many are looked at for each task of the page. */
 const NAMES_EACH = 100;
 /** So many that a filter selects are looked through, for a count or a part of a name, before others are considered. */
