@@ -65,7 +65,13 @@ function measure(bench: Bench, stored: number): Promise<Measured> {
     const client = startChild<LoadOrder, LoadResult>("load/unary-load.ts");
     try {
       const load = (requests: LoadOrder["requests"]): Promise<LoadResult> =>
-        client.ask({ target: pair.api, requests, connections: 2, inFlight: 8, calls: CALLS });
+        client.ask({
+          target: { grpcAddress: pair.api.grpcAddress },
+          requests,
+          connections: 2,
+          inFlight: 8,
+          calls: CALLS,
+        });
       // As much for either to compile and to fill.
       await load({ kind: "getTask", firstId: 1, lastId: stored });
       await load({ kind: "createTask", prefix: "warm" });
