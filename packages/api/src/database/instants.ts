@@ -1,6 +1,9 @@
 import type { TypeCastFunction } from "mariadb";
 
 const SECONDS_END = "0000-00-00 00:00:00".length;
+const ZERO = 48;
+/** `Date.UTC` takes the years before for those of the 20th century. */
+const FIRST_PLAIN_YEAR = 100;
 
 /** The last instant that was asked for, and its text: a group of writes has one and the same in most of its rows. */
 let last = { timeMs: Number.NaN, text: "" };
@@ -18,9 +21,26 @@ export function toNullableDatetime(timeMs: number | null): string | null {
   return timeMs === null ? null : toDatetime(timeMs);
 }
 
-/** The text of a DATETIME in UTC to epoch milliseconds. */
+/**
+ * The text of a DATETIME in UTC, `2026-11-25 18:00:00` with a fraction of any length, to epoch milliseconds. By the
+ * characters: each row that is read has half a dozen, and a parser takes ten times as long.
+ */
 export function fromDatetime(text: string): number {
-  return Date.parse(`${text.slice(0, 10)}T${text.slice(11, SECONDS_END)}${text.slice(SECONDS_END)}Z`);
+  const year = digit(text, 0) * 1000 + digit(text, 1) * 100 + twoDigits(text, 2);
+  if (year < FIRST_PLAIN_YEAR) {
+    return Date.parse(`${text.slice(0, 10)}T${text.slice(11, SECONDS_END)}${text.slice(SECONDS_END)}Z`);
+  }
+  const ms = text.length > SECONDS_END ? Number(text.slice(SECONDS_END + 1, SECONDS_END + 4).padEnd(3, "0")) : 0;
+  const [month, day] = [twoDigits(text, 5), twoDigits(text, 8)];
+  return Date.UTC(year, month - 1, day, twoDigits(text, 11), twoDigits(text, 14), twoDigits(text, 17), ms);
+}
+
+function twoDigits(text: string, at: number): number {
+  return digit(text, at) * 10 + digit(text, at + 1);
+}
+
+function digit(text: string, at: number): number {
+  return text.charCodeAt(at) - ZERO;
 }
 
 /**

@@ -51,7 +51,7 @@ function wrap(method: MethodImplSpec, policies: Policies): unknown {
 function unary({ method, impl }: Method<"unary">, policies: Policies): Method<"unary">["impl"] {
   const asCall = callsOf(method, policies);
   return (request, context) =>
-    asCall(context, async () => {
+    asCall(context, () => {
       policies.validator.validate(method.input, request);
       return impl(request, context);
     });
@@ -61,29 +61,24 @@ function unary({ method, impl }: Method<"unary">, policies: Policies): Method<"u
 export function callsOf(
   method: DescMethod,
   policies: Pick<Policies, "logger" | "metrics" | "limits">,
-): <T>(context: HandlerContext, work: () => Promise<T>) => Promise<T> {
+): <T>(context: HandlerContext, work: () => Promise<T> | T) => Promise<T> {
   const metrics = policies.metrics.ofMethod(method.parent.typeName, method.name, "unary");
+  const limit = policies.limits?.unary;
   return async (context, work) => {
     const end = beginCall(method, metrics, policies.logger);
+    let isWithin = false;
     try {
-      return await within(policies.limits?.unary, async () => {
-        const answer = await work();
-        end(context);
-        return answer;
-      });
+      limit?.enter();
+      isWithin = true;
+      const answer = await work();
+      end(context);
+      return answer;
     } catch (error) {
       throw end(context, error);
+    } finally {
+      if (isWithin) limit?.leave();
     }
   };
-}
-
-async function within<T>(limit: CallLimit | undefined, call: () => Promise<T>): Promise<T> {
-  limit?.enter();
-  try {
-    return await call();
-  } finally {
-    limit?.leave();
-  }
 }
 
 function serverStream(
