@@ -27,9 +27,8 @@ export async function runTogether<R>(connection: SqlConnection, statements: read
   }
   const compound = `BEGIN NOT ATOMIC ${statements.map(({ sql }) => sql).join("; ")}; END`;
   // A result for the SELECT, and one for the whole.
-  const [rows]: [R[], unknown] = await connection.query(
-    compound,
-    statements.flatMap(({ values }) => values),
-  );
+  const values: unknown[] = [];
+  for (const statement of statements) for (const value of statement.values) values.push(value);
+  const [rows]: [R[], unknown] = await connection.query(compound, values);
   return rows;
 }
