@@ -222,7 +222,7 @@ describe("two APIs on one database", () => {
   it("withdraw what a scheduler of the other holds, when a task is changed more than 250 ms ahead", async () => {
     const holder = await launchScheduler("holder");
     await sharedOut([holder]);
-    const startMs = Date.now() + 2_000;
+    const startMs = Date.now() + 3_000;
     const drafts = Array.from({ length: 30 }, (_, index) => ({
       name: `held ${index}`,
       scheduledTimeMs: startMs + index * 40,
@@ -230,7 +230,9 @@ describe("two APIs on one database", () => {
     const tasks = await client.createAll(drafts);
     const farMs = startMs + 86_400_000;
     const changes = tasks.map(async ({ id, scheduledTimeMs }, index) => {
-      await eventually("its moment", () => Date.now() >= scheduledTimeMs - 500, 30_000);
+      // From half a second ahead, which a busy machine may not keep, to nearly as far ahead as claims are had.
+      const aheadMs = 500 + (index % 6) * 250;
+      await eventually("its moment", () => Date.now() >= scheduledTimeMs - aheadMs, 30_000);
       if (index % 3 === 0) await clients[1]!.move(id, farMs);
       else if (index % 3 === 1) await clients[1]!.pause(id);
       else await clients[1]!.remove(id);
