@@ -1,5 +1,5 @@
 import { readFileSync, statSync } from "node:fs";
-import { join } from "node:path";
+import { join, relative } from "node:path";
 import { Fault } from "./fault.mjs";
 import { acquireLock } from "./lock.mjs";
 import { cacheDir, root } from "./paths.mjs";
@@ -18,19 +18,19 @@ export function checkNodeVersion(version = process.versions.node) {
 /**
  * Brings node_modules to what package-lock.json says; does nothing where it is so already.
  *
- * @param {{ log?: (line: string) => void }} [options]
+ * @param {{ dir?: string, log?: (line: string) => void }} [options] dir: of a manifest, by default the repository's own
  * @throws {Fault} where npm fails
  */
-export async function ensureDependencies({ log = console.error } = {}) {
+export async function ensureDependencies({ dir = root, log = console.error } = {}) {
   checkNodeVersion();
-  if (isInstalled()) return;
+  if (isInstalled(dir)) return;
   const lock = await acquireLock(join(cacheDir, "install.lock"), { waitMs: 600_000 });
   if (!lock)
     throw new Fault("Another process has been installing the dependencies for ten minutes; end it and try again.");
   try {
-    if (isInstalled()) return;
-    log("Installing the dependencies (npm ci) …");
-    await install(log);
+    if (isInstalled(dir)) return;
+    log(`Installing the dependencies${dir === root ? "" : ` of ${relative(root, dir)}`} (npm ci) …`);
+    await install(dir, log);
   } finally {
     lock.release();
   }
@@ -40,9 +40,9 @@ export async function ensureDependencies({ log = console.error } = {}) {
  * npm ci refuses a lock file that lacks optional packages for other platforms, as one does that was made from a registry
  * without them (npm/cli issue 9846). npm install takes the same versions from it, and --no-save keeps it from being written.
  */
-async function install(log) {
+async function install(dir, log) {
   const flags = ["--no-audit", "--no-fund", "--include=dev"];
-  const options = { env: process.env, capture: true, timeoutMs: installTimeoutMs };
+  const options = { cwd: dir, env: process.env, capture: true, timeoutMs: installTimeoutMs };
   const clean = await run("npm", ["ci", ...flags], options);
   if (clean.code === 0) return;
   if (!clean.output.includes("EUSAGE"))
@@ -54,9 +54,9 @@ async function install(log) {
 }
 
 /** npm writes its own copy of the lock file last: where it is there, the installation came to its end. */
-function isInstalled() {
-  const wanted = join(root, "package-lock.json");
-  const installed = join(root, "node_modules", ".package-lock.json");
+export function isInstalled(dir = root) {
+  const wanted = join(dir, "package-lock.json");
+  const installed = join(dir, "node_modules", ".package-lock.json");
   try {
     return statSync(wanted).mtimeMs <= statSync(installed).mtimeMs || holdsAll(read(wanted), read(installed));
   } catch {
