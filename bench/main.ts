@@ -1,9 +1,8 @@
 import { parseArgs } from "node:util";
-import { createConnection } from "mariadb";
 import { build } from "../scripts/build.mjs";
 import { Fault, runMain } from "../scripts/fault.mjs";
-import { findOrStartMariaDb } from "../scripts/mariadb.mjs";
-import { cores, type Machine, print } from "./figure.js";
+import { machineOf, startBenchDatabase } from "./database.js";
+import { print } from "./figure.js";
 import type { Bench, Workload } from "./workload.js";
 import { batch } from "./workloads/batch.js";
 import { burst } from "./workloads/burst.js";
@@ -13,9 +12,6 @@ import { start } from "./workloads/start.js";
 import { createTask, get, getJson } from "./workloads/unary.js";
 import { watch } from "./workloads/watch.js";
 
-/** A server as one would set it up for this load, not as small as the tests'; every commit is flushed. */
-const SERVER_ARGS = ["--innodb-buffer-pool-size=512M", "--innodb-log-file-size=512M"];
-
 const workloads: readonly Workload[] = [get, getJson, createTask, batch, burst, lateness, capacity, watch, start];
 
 const say = (line: string): void => console.error(line);
@@ -24,7 +20,7 @@ async function main(): Promise<number> {
   const { positionals, values } = parseArgs({ allowPositionals: true, options: { profile: { type: "string" } } });
   const wanted = wantedWorkloads(positionals);
   await build();
-  const database = await findOrStartMariaDb({ purpose: "bench", extraArgs: SERVER_ARGS });
+  const database = await startBenchDatabase();
   try {
     const profile = values.profile === undefined ? {} : { profileDir: values.profile };
     const bench: Bench = { serverUrl: database.url, say, ...profile };
@@ -44,16 +40,6 @@ function wantedWorkloads(names: readonly string[]): readonly Workload[] {
   const unknown = names.find((name) => !known.includes(name));
   if (unknown !== undefined) throw new Fault(`There is no workload ${unknown}; there are ${known.join(", ")}.`);
   return names.length === 0 ? workloads : workloads.filter(({ name }) => names.includes(name));
-}
-
-async function machineOf(url: string): Promise<Machine> {
-  const connection = await createConnection(url);
-  try {
-    const [row] = await connection.query<{ version: string }[]>("SELECT VERSION() AS version");
-    return { node: process.version, mariadb: row?.version ?? "", cores: cores() };
-  } finally {
-    await connection.end();
-  }
 }
 
 await runMain(main);
