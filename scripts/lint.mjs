@@ -1,15 +1,21 @@
+import { join } from "node:path";
 import { build } from "./build.mjs";
-import { ensureDependencies } from "./dependencies.mjs";
+import { ensureDependencies, isInstalled } from "./dependencies.mjs";
 import { runMain } from "./fault.mjs";
 import { findStaleCode } from "./generate.mjs";
+import { root } from "./paths.mjs";
 import { run } from "./run.mjs";
 import { ensureThirdPartyProtos } from "./third-party-protos.mjs";
+
+const peersDir = join(root, "bench/peers");
 
 /** The generated code is judged first: the build would bring it up to date. Each check gives what is wrong, or nothing. */
 const checks = {
   "generated code up to date (npm run generate)": async () => (await findStaleCode()).join("\n"),
   types: () => attempt(build),
   "types of the specs": () => tool("tsc", "-p", "tsconfig.test.json", "--pretty", "false"),
+  "types of the bench's peers, where they are installed": () =>
+    isInstalled(peersDir) ? tool("tsc", "-p", peersDir, "--pretty", "false") : "",
   "lint, format, import boundaries (npm run format)": () => tool("biome", "check", "--error-on-warnings", "."),
   "buf lint": () => tool("buf", "lint", "proto"),
   "buf format (npm run format)": () => tool("buf", "format", "-d", "--exit-code", "proto"),
