@@ -10,7 +10,7 @@ import type { Bench } from "../workload.js";
 import { BURST_TASKS, measureBurst } from "../workloads/burst.js";
 import { LATENESS_INTERVAL_MS, LATENESS_TASKS, measureLateness } from "../workloads/lateness.js";
 import type { PeerOrder, PeerResult } from "./peer.js";
-import { redis, type ServerKind } from "./servers.js";
+import { postgres, redis, type ServerKind } from "./servers.js";
 
 /** Another project's scheduler: the name of its package, and of its module in this folder. */
 interface PeerKind {
@@ -50,7 +50,12 @@ interface PeerWorkload {
   theirs(result: PeerResult): Values;
 }
 
-const peers: readonly PeerKind[] = [{ name: "bullmq", server: redis }];
+const peers: readonly PeerKind[] = [
+  { name: "bullmq", server: redis },
+  { name: "pg-boss", server: postgres },
+  { name: "graphile-worker", server: postgres },
+  { name: "agenda", server: postgres },
+];
 
 const workloads: readonly PeerWorkload[] = [
   {
