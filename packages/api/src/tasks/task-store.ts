@@ -106,9 +106,8 @@ export function moveTasks(rows: readonly TaskRow[]): Statement[] {
   return [plain(sql, [JSON.stringify(values)])];
 }
 
-export async function deleteTasks(connection: SqlConnection, ids: readonly number[]): Promise<void> {
-  if (ids.length === 0) return;
-  await connection.query("DELETE FROM tasks WHERE id IN (?)", [ids]);
+export function deleteTasks(ids: readonly number[]): Statement[] {
+  return ids.length === 0 ? [] : [plain("DELETE FROM tasks WHERE id IN (?)", [ids])];
 }
 
 /**

@@ -16,6 +16,7 @@ import { findExecutions, lockUnfinished, saveExecutions } from "../executions/ex
 import { findIncarnations } from "../fleet/fleet-store.js";
 import { labelStatements } from "../tasks/label-store.js";
 import { taskChange, taskToProto } from "../tasks/task-mapper.js";
+import type { TaskRow } from "../tasks/task-row.js";
 import { deleteTasks, findNames, insertTasks, lockTasks, moveTasks, updateTasks } from "../tasks/task-store.js";
 import { findAnswers, type StoredAnswer, saveAnswers } from "./request-store.js";
 import type { AssignedIds, Decision, WriteCommand, WriteView } from "./write-command.js";
@@ -34,8 +35,8 @@ type Verdict = CommandOutcome | { readonly decision: Decision<unknown> };
  * lets each decide; writes it as multi-row statements; gives out revisions last; commits. What fails for one command
  * fails that one alone; what fails for the database fails the transaction, which may run again whole.
  *
- * What does not need the answer to what came before is sent without waiting for it: the server takes it in that order,
- * and each wait costs this process, and whoever waits for a lock, more than most statements.
+ * What is only read is sent without waiting for the answer to what came before: the server takes it in that order, and
+ * each wait costs this process, and whoever waits for a lock, more than most statements.
  */
 export async function runGroup(
   connection: SqlConnection,
@@ -57,6 +58,7 @@ export async function runGroup(
   const firstAnswers = commands.flatMap((command, index) => newAnswer(command, verdicts[index], outcomes[index]));
   const segments = changesOf(total, ids);
   const [last] = await runTogether<{ revision: number }>(connection, [
+    ...deleteTasks(rowsOf(total, "DELETED").map((row) => row.id)),
     ...labelStatements(total.taskChanges, (row) => ids.created(row).id),
     ...moveTasks([...total.moves.values()]),
     ...saveExecutions([...total.executions.values()]),
@@ -149,19 +151,14 @@ async function readView(
   return { view, answers };
 }
 
-/** What needs the tasks' own statements: those whose ids come from the database, and those that users changed. */
+/**
+ * What needs the tasks' own statements: those whose ids come from the database, and those that users changed. One waits for
+ * the other: where a deadlock has ended the transaction, a statement that was sent behind it would commit by itself.
+ */
 async function writeTasks(connection: SqlConnection, stage: WriteStage): Promise<AssignedIds> {
-  const rows = (kind: StagedTaskChange["kind"]) =>
-    stage.taskChanges.filter((change) => change.kind === kind).map((change) => change.row);
-  const created = rows("CREATED");
-  const [, , ids] = await Promise.all([
-    deleteTasks(
-      connection,
-      rows("DELETED").map((row) => row.id),
-    ),
-    updateTasks(connection, rows("UPDATED")),
-    insertTasks(connection, created),
-  ]);
+  const created = rowsOf(stage, "CREATED");
+  const ids = await insertTasks(connection, created);
+  await updateTasks(connection, rowsOf(stage, "UPDATED"));
   const tasks = new Map<string, Task>();
   for (const row of created) {
     const id = ids.get(row.name);
@@ -169,6 +166,10 @@ async function writeTasks(connection: SqlConnection, stage: WriteStage): Promise
     tasks.set(row.name, taskToProto({ ...row, id }));
   }
   return { created: (row) => tasks.get(row.name) ?? taskToProto(row) };
+}
+
+function rowsOf(stage: WriteStage, kind: StagedTaskChange["kind"]): TaskRow[] {
+  return stage.taskChanges.filter((change) => change.kind === kind).map((change) => change.row);
 }
 
 /** What is to be kept for a request that may be sent again; none for one that was refused, or answered before. */
