@@ -1,5 +1,7 @@
+import { eventually } from "../setup/eventually.js";
 import { type ApiProcess, startApi } from "../setup/processes.js";
 import { createRandom } from "../setup/random.js";
+import { connectTo } from "../setup/test-database.js";
 import { type ApiClient, type ApiClients, type ApiFixture, at, clientsOf, startApiFixture } from "./api-fixture.js";
 
 /** More than REST skips one by one. */
@@ -35,6 +37,34 @@ async function expectPage(skip: number, limit = 3): Promise<void> {
     expect([skip, ...tasks.map(({ id }) => id)]).toEqual([skip, ...rows.map(({ id }) => id)]);
   }
 }
+
+it("know what commits while they count for the first time", async () => {
+  const holder = await connectTo(fixture.database.url);
+  const waiting = (statement: string) =>
+    eventually(`one waits at ${statement}`, async () => {
+      const rows = await fixture.query(
+        `SELECT id FROM information_schema.processlist
+           WHERE id <> CONNECTION_ID() AND db = DATABASE() AND info LIKE ?`,
+        [statement],
+      );
+      return rows.length > 0;
+    });
+  try {
+    // Lets nobody append to the log, and so commit.
+    await holder.query("SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ");
+    await holder.query("BEGIN");
+    await holder.query("SELECT revision FROM changes WHERE revision > 0 FOR UPDATE");
+    const deleted = otherClients.gRPC.call("deleteTask", { id: 3 });
+    await waiting("%INSERT INTO changes%");
+    const first = fetch(`${fixture.api.httpUrl}/api/tasks/?skip=10000&limit=1`);
+    await waiting("SELECT%FROM change_counter%LOCK IN SHARE MODE");
+    await holder.query("ROLLBACK");
+    await Promise.all([deleted, first]);
+  } finally {
+    holder.destroy();
+  }
+  await expectPage(10_000);
+});
 
 it("skip as many as there are, up to the end and beyond", async () => {
   for (const skip of [9_999, 10_000, 10_001, TASKS - 2, TASKS, TASKS + 1, Number.MAX_SAFE_INTEGER])

@@ -112,6 +112,8 @@ export async function renewEpoch(connection: SqlConnection, epoch: string): Prom
   await connection.query("UPDATE change_counter SET epoch = LEFT(MD5(RAND()), 16) WHERE id = 1 AND epoch = ?", [epoch]);
 }
 
+const HOLD_COUNTER = "SELECT revision FROM change_counter WHERE id = 1 LOCK IN SHARE MODE";
+
 /**
  * Reads at exactly one revision: the counter is held shared meanwhile, so that no transaction is between giving out
  * its revision and being visible (InnoDB does not build a read view atomically). `read` is one statement. All four are
@@ -121,10 +123,9 @@ export async function readAtRevision<T>(
   connection: SqlConnection,
   read: () => Promise<T>,
 ): Promise<{ revision: number; result: T }> {
-  const held = "SELECT revision FROM change_counter WHERE id = 1 LOCK IN SHARE MODE";
   const [, rows, result]: [unknown, { revision: number }[], T, unknown] = await Promise.all([
     connection.query("BEGIN"),
-    connection.query(held),
+    connection.query(HOLD_COUNTER),
     read(),
     connection.query("COMMIT"),
   ]);
@@ -141,10 +142,14 @@ export async function readSnapshot<T>(
   read: (connection: SqlConnection) => Promise<T>,
 ): Promise<{ revision: number; result: T }> {
   await reader.query("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ");
-  const { revision } = await readAtRevision(holder, () => reader.query("START TRANSACTION WITH CONSISTENT SNAPSHOT"));
+  // One after the other: nothing but our waiting orders what two connections do.
+  await holder.query("BEGIN");
+  const [row]: { revision: number }[] = await holder.query(HOLD_COUNTER);
+  await reader.query("START TRANSACTION WITH CONSISTENT SNAPSHOT");
+  await holder.query("COMMIT");
   const result = await read(reader);
   await reader.query("COMMIT");
-  return { revision, result };
+  return { revision: Number(row?.revision), result };
 }
 
 /** How far the redo log has been written, and how far flushed. */
