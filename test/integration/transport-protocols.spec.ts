@@ -63,7 +63,7 @@ describe.each(Object.keys(transports))("%s", (name) => {
   });
 
   it("judges a request by its proto and names each field", async () => {
-    const labels = { "not a key": "v" };
+    const labels = { key: "v".repeat(256) };
     const error = await errorOf(
       client().createTask({
         task: { name: "x".repeat(256), labels, cron: "* * * * *", rrule: "FREQ=DAILY" },
