@@ -1,9 +1,20 @@
 import "reflect-metadata";
+import { DataTypes } from "sequelize";
 import { getAttributes, type Model } from "sequelize-typescript";
 
-/** All columns of a model under the names of its attributes, for statements that are written out. */
-export function columnsOf(model: abstract new () => Model): string {
-  const attributes: Record<string, { field?: string }> = getAttributes(model.prototype) ?? {};
-  const columns = Object.entries(attributes).map(([name, { field = name }]) => `\`${field}\` AS \`${name}\``);
-  return columns.join(", ");
+/** How a table's whole rows are read by statements that are written out. */
+export interface RowShape {
+  /** All columns under the names of the model's attributes. */
+  readonly columns: string;
+  /** The attributes that are instants. */
+  readonly instants: readonly string[];
+}
+
+export function shapeOf(model: abstract new () => Model): RowShape {
+  const attributes: Record<string, { field?: string; type?: unknown }> = getAttributes(model.prototype) ?? {};
+  const entries = Object.entries(attributes);
+  return {
+    columns: entries.map(([name, { field = name }]) => `\`${field}\` AS \`${name}\``).join(", "),
+    instants: entries.filter(([, { type }]) => type instanceof DataTypes.DATE).map(([name]) => name),
+  };
 }

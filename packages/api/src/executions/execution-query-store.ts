@@ -2,7 +2,7 @@ import { formatExecutionId, parseExecutionId } from "@taskscheduler/domain";
 import type { ListExecutionsRequest } from "@taskscheduler/proto";
 import type { Database, SqlConnection } from "../database/database.js";
 import { createReadGroup } from "../database/read-group.js";
-import { select, selectWithin } from "../database/select.js";
+import { select, selectRows, selectWithin } from "../database/select.js";
 import { type Sql, sql } from "../database/sql.js";
 import { countRows, firstKeys, type KeyRange } from "../paging/key-range.js";
 import { MAX_TOTAL_SIZE, pageSizeOf, parseOrder } from "../paging/page-request.js";
@@ -16,7 +16,7 @@ import {
   executionWalk,
 } from "./execution-ranges.js";
 import type { ExecutionKey, ExecutionRow } from "./execution-row.js";
-import { EXECUTION_COLUMNS, findExecutions } from "./execution-store.js";
+import { EXECUTION_COLUMNS, EXECUTION_SHAPE, findExecutions } from "./execution-store.js";
 
 /** What is laid out for; with fewer, both ways are quicker. */
 const MANY_EXECUTIONS = 10_000_000;
@@ -91,17 +91,19 @@ async function listExecutions(
 async function readPage(connection: SqlConnection, list: ExecutionList): Promise<ExecutionRow[]> {
   const { filter, order, after, limit } = list;
   const walk = executionWalk(filter, order, after);
-  if (walk.isExact) return select(connection, pageOf(walk.ranges, list));
+  if (walk.isExact) return selectRows(connection, EXECUTION_SHAPE, pageOf(walk.ranges, list));
   const timed = pageOf(executionsByTime(filter, order, after), list);
   // As many to sort as take the time of looking for a page, if those of the time lay evenly among all.
   const few = Math.round(Math.sqrt(limit * MANY_EXECUTIONS * ENTRIES_PER_ROW));
-  if ((await count(connection, executionsByTime(filter, order), few)) < few) return select(connection, timed);
+  if ((await count(connection, executionsByTime(filter, order), few)) < few)
+    return selectRows(connection, EXECUTION_SHAPE, timed);
   const walked = await selectWithin<ExecutionRow>(
     connection,
+    EXECUTION_SHAPE,
     pageOf(walk.ranges, list),
     Math.round((WALK_PATIENCE * limit * MANY_EXECUTIONS) / few),
   );
-  return walked ?? select(connection, timed);
+  return walked ?? selectRows(connection, EXECUTION_SHAPE, timed);
 }
 
 /** The keys of the page first, out of indexes, and then these rows alone. */

@@ -1,14 +1,15 @@
 import { EXECUTION_STATES, isUnfinished, UNFINISHED_STATES } from "@taskscheduler/domain";
-import { columnsOf } from "../database/columns.js";
+import { shapeOf } from "../database/columns.js";
 import type { SqlConnection } from "../database/database.js";
 import { ExecutionModel } from "../database/execution-model.js";
 import { toDatetime, toNullableDatetime } from "../database/instants.js";
-import { raw } from "../database/sql.js";
+import { selectRows } from "../database/select.js";
+import { joinSql, raw, Sql, sql } from "../database/sql.js";
 import { plain, type Statement } from "../database/statements.js";
 import type { ExecutionKey, ExecutionRow } from "./execution-row.js";
 
-const COLUMNS = columnsOf(ExecutionModel);
-export const EXECUTION_COLUMNS = raw(COLUMNS);
+export const EXECUTION_SHAPE = shapeOf(ExecutionModel);
+export const EXECUTION_COLUMNS = raw(EXECUTION_SHAPE.columns);
 
 const ENDED_STATES = EXECUTION_STATES.filter((state) => !isUnfinished(state));
 /** Rows in a statement: a longer one parses no faster and holds the connection longer. */
@@ -26,25 +27,25 @@ export async function findExecutions(
   const found: ExecutionRow[] = [];
   for (let from = 0; from < keys.length; from += CHUNK) {
     const chunk = keys.slice(from, from + CHUNK);
-    const rows: ExecutionRow[] = await connection.query(
-      `SELECT ${COLUMNS} FROM executions FORCE INDEX (PRIMARY)
-         WHERE (task_id, scheduled_time) IN (${chunk.map(() => "(?,?)").join(",")})${options.lock ? " FOR UPDATE" : ""}`,
-      chunk.flatMap((key) => [key.taskId, toDatetime(key.scheduledTimeMs)]),
-    );
-    found.push(...rows);
+    const rows = sql`SELECT ${EXECUTION_COLUMNS} FROM executions FORCE INDEX (PRIMARY)
+      WHERE (task_id, scheduled_time) IN (${keyList(chunk)})${raw(options.lock ? " FOR UPDATE" : "")}`;
+    found.push(...(await selectRows<ExecutionRow>(connection, EXECUTION_SHAPE, rows)));
   }
   return found;
+}
+
+function keyList(keys: readonly ExecutionKey[]): Sql {
+  const values = keys.flatMap((key) => [key.taskId, toDatetime(key.scheduledTimeMs)]);
+  return new Sql(keys.map(() => "(?,?)").join(","), values);
 }
 
 /** Locks the unfinished executions of tasks. */
 export async function lockUnfinished(connection: SqlConnection, taskIds: readonly number[]): Promise<ExecutionRow[]> {
   if (taskIds.length === 0) return [];
-  return connection.query(
-    `SELECT ${COLUMNS} FROM executions FORCE INDEX (executions_state)
-       WHERE state IN (?) AND task_id IN (?)
-       ORDER BY task_id, scheduled_time FOR UPDATE`,
-    [UNFINISHED_STATES, taskIds],
-  );
+  const rows = sql`SELECT ${EXECUTION_COLUMNS} FROM executions FORCE INDEX (executions_state)
+    WHERE state IN (${UNFINISHED_STATES}) AND task_id IN (${taskIds})
+    ORDER BY task_id, scheduled_time FOR UPDATE`;
+  return selectRows(connection, EXECUTION_SHAPE, rows);
 }
 
 /** Writes rows whole, new or not: the primary key is the only unique one. */
@@ -82,17 +83,15 @@ export async function pageUnfinished(
   limit: number,
   taskId?: number,
 ): Promise<ExecutionRow[]> {
-  const key = [after.taskId, after.taskId, toDatetime(after.scheduledTimeMs)];
-  const [ofTask, task] = taskId === undefined ? ["", []] : ["AND task_id = ?", [taskId]];
+  const ofTask = taskId === undefined ? raw("") : sql`AND task_id = ${taskId}`;
   const ranges = UNFINISHED_STATES.map(
     (state) =>
-      `(SELECT ${COLUMNS} FROM executions FORCE INDEX (executions_state) WHERE state = '${state}' ${ofTask}
-          AND (task_id > ? OR (task_id = ? AND scheduled_time > ?)) ORDER BY task_id, scheduled_time LIMIT ?)`,
+      sql`(SELECT ${EXECUTION_COLUMNS} FROM executions FORCE INDEX (executions_state) WHERE state = ${state} ${ofTask}
+        AND (task_id > ${after.taskId} OR (task_id = ${after.taskId} AND scheduled_time > ${toDatetime(after.scheduledTimeMs)}))
+        ORDER BY task_id, scheduled_time LIMIT ${limit})`,
   );
-  return connection.query(`${ranges.join(" UNION ALL ")} ORDER BY taskId, scheduledTimeMs LIMIT ?`, [
-    ...UNFINISHED_STATES.flatMap(() => [...task, ...key, limit]),
-    limit,
-  ]);
+  const page = sql`${joinSql(ranges, " UNION ALL ")} ORDER BY taskId, scheduledTimeMs LIMIT ${limit}`;
+  return selectRows(connection, EXECUTION_SHAPE, page);
 }
 
 /**

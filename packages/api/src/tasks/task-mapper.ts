@@ -1,38 +1,48 @@
-import { create } from "@bufbuild/protobuf";
-import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import type { Recurrence as DomainRecurrence } from "@taskscheduler/domain";
 import {
+  DstPolicy,
+  MisfirePolicy,
+  OverlapPolicy,
   Recurrence,
   type Task,
   type TaskChange,
   TaskChangeKind,
-  TaskChangeSchema,
-  TaskSchema,
   TaskState,
+  toOptionalTimestamp,
+  toTimestamp,
 } from "@taskscheduler/proto";
-import { executionToProto, timestampField } from "../executions/execution-mapper.js";
+import { executionToProto } from "../executions/execution-mapper.js";
 import type { ExecutionRow } from "../executions/execution-row.js";
 import type { StagedTaskChange } from "../writes/write-stage.js";
 import type { TaskRow } from "./task-row.js";
 
+/** A literal: `create` takes ten times as long, and whoever leaves out a field is told so by the compiler. */
 export function taskToProto(row: TaskRow, lastExecution?: ExecutionRow): Task {
-  return create(TaskSchema, {
+  return {
+    $typeName: "taskscheduler.v1.Task",
     id: row.id,
     name: row.name,
-    scheduledTime: timestampFromMs(row.scheduledTimeMs),
+    scheduledTime: toTimestamp(row.scheduledTimeMs),
     recurrence: row.recurrence === null ? Recurrence.UNSPECIFIED : Recurrence[row.recurrence],
     timeZone: row.timeZone,
     labels: { ...row.labels },
     description: row.description,
     state: TaskState[row.state],
     pauseReason: row.pauseReason,
+    nextRunTime: row.state === "ACTIVE" ? toOptionalTimestamp(row.nextRunTimeMs) : undefined,
     runCount: row.runCount,
+    lastExecution: lastExecution === undefined ? undefined : executionToProto(lastExecution),
     etag: etagOf(row),
-    createTime: timestampFromMs(row.createTimeMs),
-    updateTime: timestampFromMs(row.updateTimeMs),
-    ...timestampField("nextRunTime", row.state === "ACTIVE" ? row.nextRunTimeMs : null),
-    ...(lastExecution === undefined ? {} : { lastExecution: executionToProto(lastExecution) }),
-  });
+    createTime: toTimestamp(row.createTimeMs),
+    updateTime: toTimestamp(row.updateTimeMs),
+    // Not supported yet.
+    cron: "",
+    rrule: "",
+    dstPolicy: DstPolicy.UNSPECIFIED,
+    misfirePolicy: MisfirePolicy.UNSPECIFIED,
+    overlapPolicy: OverlapPolicy.UNSPECIFIED,
+    maxRuns: 0,
+  };
 }
 
 export function etagOf(row: TaskRow): string {
@@ -41,11 +51,12 @@ export function etagOf(row: TaskRow): string {
 
 /** @param task as the change has left it */
 export function taskChange(change: StagedTaskChange, task: Task): TaskChange {
-  return create(TaskChangeSchema, {
+  return {
+    $typeName: "taskscheduler.v1.TaskChange",
     task,
     kind: TaskChangeKind[change.kind],
     previousLabels: change.kind === "UPDATED" ? { ...change.previous.labels } : {},
-  });
+  };
 }
 
 /** null for a recurrence that is left out. */

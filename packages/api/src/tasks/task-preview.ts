@@ -1,11 +1,11 @@
 import { create } from "@bufbuild/protobuf";
-import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { describeSchedule, nextOccurrenceMs, type Occurrence, occurrences } from "@taskscheduler/domain";
 import {
   type PreviewScheduleRequest,
   type PreviewScheduleResponse,
   PreviewScheduleResponseSchema,
   type ScheduleOccurrence,
+  toTimestamp,
 } from "@taskscheduler/proto";
 import { readPreviewInput } from "./task-input.js";
 import { scheduleOf } from "./task-row.js";
@@ -35,7 +35,7 @@ export function previewSchedule(request: PreviewScheduleRequest, nowMs: number):
 function toProto(occurrence: Occurrence): ScheduleOccurrence {
   return {
     $typeName: "taskscheduler.v1.ScheduleOccurrence",
-    time: timestampFromMs(occurrence.timeMs),
+    time: toTimestamp(occurrence.timeMs),
     localTime: occurrence.localTime,
     dstAdjusted: occurrence.dstAdjusted,
   };

@@ -4,7 +4,7 @@ import type { ChangeLog } from "../changes/change-log.js";
 import type { Database, SqlConnection } from "../database/database.js";
 import { toDatetime } from "../database/instants.js";
 import { createReadGroup } from "../database/read-group.js";
-import { select, selectWithin } from "../database/select.js";
+import { select, selectRows, selectWithin } from "../database/select.js";
 import { joinSql, raw, type Sql, sql } from "../database/sql.js";
 import type { ExecutionRow } from "../executions/execution-row.js";
 import { findExecutions } from "../executions/execution-store.js";
@@ -24,7 +24,7 @@ import {
 } from "./task-ranges.js";
 import { createTaskRanks } from "./task-ranks.js";
 import type { TaskRow } from "./task-row.js";
-import { DAMAGED_LABELS, findTasks, type StoredTask, TASK_COLUMNS, toTaskRow } from "./task-store.js";
+import { DAMAGED_LABELS, findTasks, type StoredTask, TASK_COLUMNS, TASK_SHAPE, toTaskRow } from "./task-store.js";
 
 /** What is laid out for; with fewer, all ways are quicker. */
 const MANY_TASKS = 1_000_000;
@@ -84,7 +84,9 @@ export function createTaskQueries(database: Database, log: ChangeLog, logger: Lo
     async skip(skip, limit, signal) {
       const rows = await database.query(async () => {
         const start = skip < LONG_SKIP ? { fromId: 0, skip } : await ranks.seek(skip, signal);
-        return database.withConnection((connection) => select<StoredTask>(connection, pageAfter(start, limit)));
+        return database.withConnection((connection) =>
+          selectRows<StoredTask>(connection, TASK_SHAPE, pageAfter(start, limit)),
+        );
       }, signal);
       return rows.map(fromStored);
     },
@@ -161,17 +163,17 @@ async function readPage(connection: SqlConnection, list: TaskList): Promise<Stor
   const { filter, order, after, limit } = list;
   const walk = taskWalk(filter, order, after);
   const walked = pageOf(walk.ranges, list);
-  if (walk.isExact) return select(connection, walked);
+  if (walk.isExact) return selectRows(connection, TASK_SHAPE, walked);
   const named = taskNameSelection(filter, order, after);
   const fewest = (selection: TaskSelection) => (named === undefined ? fewOf(selection, limit) : FEW_TO_LOOK_THROUGH);
   const narrowest = await findNarrowest(connection, taskSelections(filter, order, after), fewest);
-  if (narrowest?.isFew) return select(connection, pageOf(narrowest.ranges, list));
+  if (narrowest?.isFew) return selectRows(connection, TASK_SHAPE, pageOf(narrowest.ranges, list));
   // Nothing reads less than the index by name does, and it has them in this order.
-  if (named !== undefined && order.field === "name") return select(connection, walked);
+  if (named !== undefined && order.field === "name") return selectRows(connection, TASK_SHAPE, walked);
   const each = named === undefined ? (WALK_PATIENCE * MANY_TASKS) / fewOf({ isCovered: false }, limit) : NAMES_EACH;
-  const rows = await selectWithin<StoredTask>(connection, walked, Math.round(limit * each));
+  const rows = await selectWithin<StoredTask>(connection, TASK_SHAPE, walked, Math.round(limit * each));
   const selected = named === undefined ? narrowest?.ranges : [named];
-  return rows ?? select(connection, selected === undefined ? walked : pageOf(selected, list));
+  return rows ?? selectRows(connection, TASK_SHAPE, selected === undefined ? walked : pageOf(selected, list));
 }
 
 /** As many to sort as take the time of looking for a page, if those that match lie evenly among all. */

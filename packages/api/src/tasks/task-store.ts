@@ -1,7 +1,8 @@
-import { columnsOf } from "../database/columns.js";
+import { shapeOf } from "../database/columns.js";
 import type { SqlConnection } from "../database/database.js";
 import { toDatetime, toNullableDatetime } from "../database/instants.js";
-import { raw } from "../database/sql.js";
+import { selectRows } from "../database/select.js";
+import { raw, type Sql, sql } from "../database/sql.js";
 import { plain, type Statement } from "../database/statements.js";
 import { TaskModel } from "../database/task-model.js";
 import type { TaskRow } from "./task-row.js";
@@ -9,8 +10,8 @@ import type { TaskRow } from "./task-row.js";
 /** A row as the database gives it: labels are still their JSON text. */
 export type StoredTask = Omit<TaskRow, "labels"> & { readonly labels: string };
 
-const COLUMNS = columnsOf(TaskModel);
-export const TASK_COLUMNS = raw(COLUMNS);
+export const TASK_SHAPE = shapeOf(TaskModel);
+export const TASK_COLUMNS = raw(TASK_SHAPE.columns);
 
 export function toTaskRow(stored: StoredTask): TaskRow {
   return { ...stored, labels: stored.labels === "{}" ? NO_LABELS : readLabels(stored.labels) };
@@ -34,18 +35,19 @@ function isLabels(value: unknown): value is TaskRow["labels"] {
   return Object.values(value).every((label) => typeof label === "string");
 }
 
+async function readTasks(connection: SqlConnection, statement: Sql): Promise<TaskRow[]> {
+  return (await selectRows<StoredTask>(connection, TASK_SHAPE, statement)).map(toTaskRow);
+}
+
 /** Locks and reads tasks, in the order of their ids, so that no two transactions wait for each other. */
 export async function lockTasks(connection: SqlConnection, ids: readonly number[]): Promise<TaskRow[]> {
   if (ids.length === 0) return [];
-  const sql = `SELECT ${COLUMNS} FROM tasks WHERE id IN (?) ORDER BY id FOR UPDATE`;
-  const rows: StoredTask[] = await connection.query(sql, [ids]);
-  return rows.map(toTaskRow);
+  return readTasks(connection, sql`SELECT ${TASK_COLUMNS} FROM tasks WHERE id IN (${ids}) ORDER BY id FOR UPDATE`);
 }
 
 /** Reads tasks as they stand. */
 export async function findTasks(connection: SqlConnection, ids: readonly number[]): Promise<TaskRow[]> {
-  const rows: StoredTask[] = await connection.query(`SELECT ${COLUMNS} FROM tasks WHERE id IN (?)`, [ids]);
-  return rows.map(toTaskRow);
+  return readTasks(connection, sql`SELECT ${TASK_COLUMNS} FROM tasks WHERE id IN (${ids})`);
 }
 
 /** Which of these names are taken, and by which task. */
@@ -134,9 +136,7 @@ export async function countPageTasks(
 
 /** Tasks after an id, for a snapshot a page at a time. */
 export async function pageTasks(connection: SqlConnection, afterId: number, limit: number): Promise<TaskRow[]> {
-  const sql = `SELECT ${COLUMNS} FROM tasks WHERE id > ? ORDER BY id LIMIT ?`;
-  const rows: StoredTask[] = await connection.query(sql, [afterId, limit]);
-  return rows.map(toTaskRow);
+  return readTasks(connection, sql`SELECT ${TASK_COLUMNS} FROM tasks WHERE id > ${afterId} ORDER BY id LIMIT ${limit}`);
 }
 
 /** How many ids make a block, as tasks are counted to be skipped. */
