@@ -72,14 +72,11 @@ export function createChangeTail({ database, logger, onAdvanced, onLeapt }: Chan
   const stopping = new AbortController();
 
   const head = () => position?.revision ?? 0;
+  const unseen = (segments: readonly ChangeSegment[]) => segments.filter(({ revision }) => revision > head());
 
   function advance(segments: readonly ChangeSegment[]): void {
     if (position === undefined) return;
-    const from = position.revision;
-    const run = contiguous(
-      segments.filter((segment) => segment.revision > from),
-      from,
-    );
+    const run = contiguous(unseen(segments), position.revision);
     const last = run.at(-1);
     if (last === undefined) return;
     position = { ...position, revision: last.revision };
@@ -104,7 +101,8 @@ export function createChangeTail({ database, logger, onAdvanced, onLeapt }: Chan
     const segments = await readSegments(connection, head(), READ_SEGMENTS);
     lastReadMs = performance.now();
     isOutageTold = false;
-    const last = contiguous(segments, head()).at(-1);
+    // What was offered while they were read has moved the head on.
+    const last = contiguous(unseen(segments), head()).at(-1);
     if (last !== undefined) {
       if (last.revision > vouched) await flushVisible(connection);
       advance(segments);
@@ -190,6 +188,8 @@ export function createChangeTail({ database, logger, onAdvanced, onLeapt }: Chan
     position: () => position,
     isLive: () => performance.now() - lastReadMs < LIVE_MS,
     offer(segments) {
+      // A group that wrote nothing vouches for nothing.
+      if (segments.length === 0) return;
       for (const segment of segments) vouched = Math.max(vouched, segment.revision);
       if (position === undefined) return;
       offered.push(...segments);
