@@ -66,9 +66,6 @@ export function grpcMethodsOf(served: ServedService, host: GrpcCallHost): GrpcMe
   return { definition, handlers };
 }
 
-/** What a stream's reader may be behind. */
-const maxUnsentBytes = 64 * 1024;
-
 function asIs(bytes: Buffer): Buffer {
   return bytes;
 }
@@ -119,25 +116,22 @@ function serverStreamHandler(
 }
 
 /**
- * Sends messages; each call resolves when the reader is less than `maxUnsentBytes` behind and the turn has room for one
- * more, and also when the reader has gone or the stream is to end. The library alone would hold 16 messages of each reader that does not read, whatever their size.
+ * Sends messages; each call resolves when the reader's window has room and the turn has room for one more, and also when
+ * the reader has gone or the stream is to end. The library alone would hold 16 messages of each reader that does not read,
+ * whatever their size.
  */
 function pacedSender(
   call: ServerWritableStream<Buffer, Buffer>,
   signal: AbortSignal,
   takeStep: () => Promise<void> | undefined,
 ): (bytes: Buffer) => Promise<void> | undefined {
-  let unsentBytes = 0;
   let goOn = (): void => undefined;
-  call.on("close", () => goOn());
-  signal.addEventListener("abort", () => goOn());
+  const onRoom = (): void => goOn();
+  call.on("close", onRoom);
+  signal.addEventListener("abort", onRoom);
   return (bytes) => {
-    unsentBytes += bytes.length;
-    call.write(bytes, () => {
-      unsentBytes -= bytes.length;
-      if (unsentBytes < maxUnsentBytes) goOn();
-    });
-    if (unsentBytes < maxUnsentBytes || signal.aborted || call.destroyed) return takeStep();
+    call.write(bytes, onRoom);
+    if (call.writableLength === 0 || signal.aborted || call.destroyed) return takeStep();
     return new Promise((resolve) => {
       goOn = resolve;
     });

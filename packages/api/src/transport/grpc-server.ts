@@ -12,6 +12,7 @@ import { addHealth } from "./grpc-health.js";
 import { grpcMethodsOf } from "./grpc-methods.js";
 import { addReflection } from "./grpc-reflection.js";
 import { grpcStatusOf } from "./grpc-status.js";
+import { sendWindow } from "./grpc-window.js";
 import { LibraryStreams } from "./library-streams.js";
 import { maxMessageBytes } from "./message-size.js";
 import type { ServedService } from "./served-service.js";
@@ -57,7 +58,7 @@ const answerMs = 500;
  */
 export function createGrpcServer({ host, port, services, isReady, logger }: GrpcServerOptions): GrpcServer {
   setLogger(libraryLogger(logger));
-  const server = new Server(serverOptions);
+  const server = new Server({ ...serverOptions, interceptors: [sendWindow] });
   const openStreams = new Set<GrpcContext>();
   const openCalls = new Set<(error: ConnectError) => void>();
   let stopReason: ServiceError | undefined;
