@@ -12,7 +12,7 @@ export interface EditOrder {
   readonly perSecond: number;
 }
 
-const TICK_MS = 10;
+const TICK_MS = 2;
 
 /** @returns when each edit was acknowledged, epoch milliseconds */
 async function edit({ grpcAddress, ids, edits, perSecond }: EditOrder): Promise<Float64Array> {

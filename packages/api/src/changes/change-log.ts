@@ -14,6 +14,8 @@ const RECENT = { events: 20_000, bytes: 16 * 1024 * 1024 };
 const READ = { events: 1_000, bytes: 256 * 1024 };
 /** The same for one that reads the table: a segment has at most 64 KiB, or a single change. */
 const CATCH_UP_SEGMENTS = 16;
+/** Watchers are told together what comes within as long as telling all of them takes, and no later than this. */
+const PACE = { msPerWatcher: 0.1, maxMs: 20 };
 /** What is read at a revision is visible, and flushed within moments. */
 const REACH_MS = 10_000;
 
@@ -39,23 +41,31 @@ export interface LogReader {
   reached(revision: number, signal: AbortSignal): Promise<void>;
   /** Resolves when `head` is beyond the revision, or has moved, or after the time. Rejects when the signal aborts. */
   beyond(revision: number, timeoutMs: number, signal: AbortSignal): Promise<void>;
+  /** The same for those of whom there may be thousands: where they are many, a few milliseconds later. */
+  pacedBeyond(revision: number, timeoutMs: number, signal: AbortSignal): Promise<void>;
   /** Some of the events after a revision, at least one if there is any up to `head`, and no more than a reader may hold. */
   read(afterRevision: number, signal: AbortSignal): Promise<readonly ChangeEvent[]>;
 }
 
 export function createChangeLog(database: Database, logger: Logger): ChangeLog {
   const recent = createRecentSegments(RECENT, READ);
-  const waiters = createLogWaiters();
+  const waiters = createLogWaiters(() => 0);
+  const watchers = createLogWaiters((woken) => Math.min(PACE.maxMs, woken * PACE.msPerWatcher));
+  const wakeAll = (): void => {
+    const revision = tail.position()?.revision ?? 0;
+    waiters.wakeAll(revision);
+    watchers.wakeAll(revision);
+  };
   const tail = createChangeTail({
     database,
     logger,
     onAdvanced(segments) {
       for (const segment of segments) recent.push(segment);
-      waiters.wakeAll();
+      wakeAll();
     },
     onLeapt() {
       recent.clear();
-      waiters.wakeAll();
+      wakeAll();
     },
   });
 
@@ -93,11 +103,16 @@ export function createChangeLog(database: Database, logger: Logger): ChangeLog {
         while (head() < revision) {
           const leftMs = endMs - performance.now();
           if (leftMs <= 0) throw databaseUnavailable();
-          await waiters.next(signal, leftMs);
+          await waiters.beyond(head(), leftMs, signal);
         }
       },
       async beyond(revision, timeoutMs, signal) {
-        if (head() <= revision) await waiters.next(signal, timeoutMs);
+        head();
+        await waiters.beyond(revision, timeoutMs, signal);
+      },
+      async pacedBeyond(revision, timeoutMs, signal) {
+        head();
+        await watchers.beyond(revision, timeoutMs, signal);
       },
       read,
     };

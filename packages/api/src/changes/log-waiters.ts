@@ -1,21 +1,45 @@
 /** Those who wait for the log to move on. */
 export interface LogWaiters {
-  wakeAll(): void;
-  /** Resolves at the next wake, or after the time. Rejects when the signal aborts. */
-  next(signal: AbortSignal, timeoutMs: number): Promise<void>;
+  /** The log has moved on to the revision, or is another one. */
+  wakeAll(revision: number): void;
+  /** Resolves when the last wake told of more than the revision, at the next wake, or after the time. Rejects when the signal aborts. */
+  beyond(revision: number, timeoutMs: number, signal: AbortSignal): Promise<void>;
 }
 
-export function createLogWaiters(): LogWaiters {
+/**
+ * @param paceMs after so many were woken, how long until the next are: what comes meanwhile they are told together, which
+ *   for each of them takes a fraction of being woken for every change
+ */
+export function createLogWaiters(paceMs: (woken: number) => number): LogWaiters {
   let waiting = new Set<() => void>();
+  /** What the last wake told of, and what the next one will. */
+  let told = 0;
+  let untold = 0;
+  let nextMs = 0;
+  let isPlanned = false;
+
+  function wake(): void {
+    isPlanned = false;
+    told = untold;
+    const woken = waiting;
+    waiting = new Set();
+    nextMs = performance.now() + paceMs(woken.size);
+    for (const resolve of woken) resolve();
+  }
+
   return {
-    wakeAll() {
-      const woken = waiting;
-      waiting = new Set();
-      for (const resolve of woken) resolve();
+    wakeAll(revision) {
+      untold = revision;
+      if (isPlanned) return;
+      const waitMs = nextMs - performance.now();
+      if (waitMs <= 0) return wake();
+      isPlanned = true;
+      setTimeout(wake, waitMs);
     },
-    next(signal, timeoutMs) {
+    beyond(revision, timeoutMs, signal) {
       return new Promise((resolve, reject) => {
         if (signal.aborted) return reject(signal.reason);
+        if (told > revision) return resolve();
         const end = (settle: () => void) => {
           waiting.delete(onWake);
           signal.removeEventListener("abort", onAbort);

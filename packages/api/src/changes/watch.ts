@@ -2,7 +2,7 @@ import type { Database, SqlConnection } from "../database/database.js";
 import type { ChangeEvent } from "./change-event.js";
 import type { ChangeLog, LogReader } from "./change-log.js";
 import { readAtRevision } from "./change-store.js";
-import { formatResumeToken, readResumeToken } from "./resume-token.js";
+import { readResumeToken } from "./resume-token.js";
 
 /** A watch without news hears from us this often. */
 const BOOKMARK_MS = 5_000;
@@ -34,8 +34,8 @@ export interface PageBounds {
 export interface WatchItem<E> {
   readonly event: E;
   readonly revision: number;
-  /** Empty until the snapshot is complete: what came before cannot be resumed. */
-  readonly resumeToken: string;
+  /** Of the log that a token resumes. Undefined until the snapshot is complete: what came before cannot be resumed. */
+  readonly epoch: string | undefined;
 }
 
 /**
@@ -53,13 +53,10 @@ export async function* watch<R, E, A>(
 ): AsyncGenerator<A> {
   // What cannot be read yet has not expired: without the log the caller is told to try again, and keeps its place.
   const log = changeLog.open();
-  const itemAt = (event: E, at: number): WatchItem<E> => {
-    return { event, revision: at, resumeToken: formatResumeToken(log.epoch, at) };
-  };
   let revision = await readResumeToken(log, token, changeLog.isLive, signal);
   if (revision === undefined) {
     revision = yield* snapshot(database, log, source, signal);
-    yield source.answer(itemAt(source.snapshotComplete, revision));
+    yield source.answer({ event: source.snapshotComplete, revision, epoch: log.epoch });
   }
   let toldMs = performance.now();
   while (!signal.aborted) {
@@ -68,14 +65,14 @@ export async function* watch<R, E, A>(
       revision = change.revision;
       const event = source.changeEvent(change);
       if (event === undefined) continue;
-      yield source.answer(itemAt(event, revision), change);
+      yield source.answer({ event, revision, epoch: log.epoch }, change);
       toldMs = performance.now();
     }
     if (performance.now() - toldMs >= BOOKMARK_MS) {
-      yield source.answer(itemAt(source.bookmark, revision));
+      yield source.answer({ event: source.bookmark, revision, epoch: log.epoch });
       toldMs = performance.now();
     }
-    if (events.length === 0) await log.beyond(revision, BOOKMARK_MS - (performance.now() - toldMs), signal);
+    await log.pacedBeyond(revision, BOOKMARK_MS - (performance.now() - toldMs), signal);
   }
 }
 
@@ -102,7 +99,7 @@ async function* snapshot<R, E, A>(
     revision = page.revision;
     for (const row of page.result) {
       const event = source.rowEvent(row);
-      if (event !== undefined) yield source.answer({ event, revision, resumeToken: "" });
+      if (event !== undefined) yield source.answer({ event, revision, epoch: undefined });
     }
     if (page.isLast) return revision;
     last = page.result.at(-1);
@@ -129,7 +126,7 @@ async function* replay<R, E, A>(
       if (change.revision > untilRevision) return;
       revision = change.revision;
       const event = source.isWithin(change, last) ? source.changeEvent(change) : undefined;
-      if (event !== undefined) yield source.answer({ event, revision, resumeToken: "" });
+      if (event !== undefined) yield source.answer({ event, revision, epoch: undefined });
     }
   }
 }

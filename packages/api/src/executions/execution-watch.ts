@@ -6,9 +6,9 @@ import {
   SnapshotCompleteSchema,
   type WatchExecutionsRequest,
   type WatchExecutionsResponse,
-  WatchExecutionsResponseSchema,
 } from "@taskscheduler/proto";
 import type { ChangeLog } from "../changes/change-log.js";
+import { formatResumeToken } from "../changes/resume-token.js";
 import { createSharedAnswers } from "../changes/shared-answers.js";
 import { type WatchItem, type WatchSource, watch } from "../changes/watch.js";
 import type { Database } from "../database/database.js";
@@ -49,8 +49,13 @@ function executionSource(taskId: number): WatchSource<ExecutionRow, ExecutionEve
   };
 }
 
-function toResponse({ event, revision, resumeToken }: WatchItem<ExecutionEvent>): WatchExecutionsResponse {
-  return create(WatchExecutionsResponseSchema, { event, revision: BigInt(revision), resumeToken });
+function toResponse({ event, revision, epoch }: WatchItem<ExecutionEvent>): WatchExecutionsResponse {
+  return {
+    $typeName: "taskscheduler.v1.WatchExecutionsResponse",
+    event,
+    revision: BigInt(revision),
+    resumeToken: epoch === undefined ? "" : formatResumeToken(epoch, revision),
+  };
 }
 
 function isAfter(change: ExecutionChange, last: ExecutionKey): boolean {

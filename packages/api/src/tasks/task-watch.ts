@@ -7,10 +7,10 @@ import {
   TaskChangeKind,
   type WatchTasksRequest,
   type WatchTasksResponse,
-  WatchTasksResponseSchema,
 } from "@taskscheduler/proto";
 import type { ChangeEvent } from "../changes/change-event.js";
 import type { ChangeLog } from "../changes/change-log.js";
+import { formatResumeToken } from "../changes/resume-token.js";
 import { createSharedAnswers } from "../changes/shared-answers.js";
 import { type WatchItem, type WatchSource, watch } from "../changes/watch.js";
 import type { Database } from "../database/database.js";
@@ -53,8 +53,13 @@ function taskSource(filter: Labels): WatchSource<TaskRow, TaskEvent, WatchTasksR
   };
 }
 
-function toResponse({ event, revision, resumeToken }: WatchItem<TaskEvent>): WatchTasksResponse {
-  return create(WatchTasksResponseSchema, { event, revision: BigInt(revision), resumeToken });
+function toResponse({ event, revision, epoch }: WatchItem<TaskEvent>): WatchTasksResponse {
+  return {
+    $typeName: "taskscheduler.v1.WatchTasksResponse",
+    event,
+    revision: BigInt(revision),
+    resumeToken: epoch === undefined ? "" : formatResumeToken(epoch, revision),
+  };
 }
 
 function taskEvent(event: ChangeEvent, matches: (labels: Labels) => boolean): TaskEvent | undefined {
