@@ -282,6 +282,25 @@ describe("filters", () => {
     expect(await names({ labelFilter: { ...labelFilter, c: "" } })).toEqual([]);
   });
 
+  it("label_filter takes as many labels as a task may have, in any order and with other filters", async () => {
+    const most = Object.fromEntries(Array.from({ length: 63 }, (_, index) => [`label-${index}`, `${index}`]));
+    const others = [most, { ...most, "label-62": "other" }, { ...most, "label-17": "" }, { "label-0": "0" }];
+    const { labelFilter, tasks } = await createSet(others.map((labels) => ({ labels })));
+    const all = { ...labelFilter, ...most };
+    for (const orderBy of ["", "name", "next_run_time desc", "create_time"]) {
+      for (const more of [
+        {},
+        { states: [TaskState.ACTIVE] },
+        { nameContains: "0" },
+        { nextRunAfter: at("2099-01-01T00:00:00Z") },
+      ]) {
+        const request = { labelFilter: all, orderBy, countTotal: true, ...more };
+        const answer = await fixture.client.call("listTasks", request);
+        expect({ ids: idsOf(answer.tasks), total: answer.totalSize }).toEqual({ ids: [tasks[0]!.id], total: 1 });
+      }
+    }
+  });
+
   it("states", async () => {
     const { labelFilter, tasks } = await createSet([{}, {}, {}]);
     const [active, paused, completed] = tasks as [Task, Task, Task];

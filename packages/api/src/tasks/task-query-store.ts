@@ -162,6 +162,8 @@ interface TaskList {
 async function readPage(connection: SqlConnection, list: TaskList): Promise<StoredTask[]> {
   const { filter, order, after, limit } = list;
   const walk = taskWalk(filter, order, after);
+  // After a position that no page ends with.
+  if (walk.ranges.length === 0) return [];
   const walked = pageOf(walk.ranges, list);
   if (walk.isExact) return selectRows(connection, TASK_SHAPE, walked);
   const named = taskNameSelection(filter, order, after);

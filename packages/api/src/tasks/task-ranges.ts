@@ -33,6 +33,8 @@ export interface TaskSelection {
 /** As tasks show it: one that is not active keeps its cursor to itself. */
 const SHOWN_NEXT_RUN = raw("IF(tasks.state = 'ACTIVE', tasks.next_run_time, NULL)");
 const TASK_ID = raw("tasks.id");
+/** MariaDB joins 61 tables and no more; a filter has up to 64 labels. */
+const JOINED_LABELS = 16;
 
 const VALUES = {
   id: TASK_ID,
@@ -184,9 +186,15 @@ function labelCondition([name, value]: readonly [string, string], index: number)
 
 /** The labels of the filter, but for one that leads, of a task that was found. */
 function labelJoins({ labels }: TaskFilter, taskId: Sql, but?: number): Sql {
-  const joins = labels.flatMap((label, index) => {
-    const same = joinSql([...labelCondition(label, index), sql`${raw(`label${index}`)}.task_id = ${taskId}`], " AND ");
-    return index === but ? [] : [sql` STRAIGHT_JOIN ${labelTable(index)} ON ${same}`];
+  const others = labels.flatMap((label, index) => (index === but ? [] : [{ label, index }]));
+  const rest = others.slice(JOINED_LABELS).map(({ label: [name, value] }) => sql`(${name}, ${value})`);
+  const joins = others.slice(0, JOINED_LABELS).map(({ label, index }, place) => {
+    const same = [...labelCondition(label, index), sql`${raw(`label${index}`)}.task_id = ${taskId}`];
+    // A task has a name once: as many as are asked for are all of them.
+    const others = sql`(SELECT COUNT(*) FROM task_labels AS others FORCE INDEX (PRIMARY)
+      WHERE others.task_id = ${taskId} AND (others.name, others.value) IN (${joinSql(rest, ", ")})) = ${rest.length}`;
+    const all = place === JOINED_LABELS - 1 && rest.length > 0 ? [...same, others] : same;
+    return sql` STRAIGHT_JOIN ${labelTable(index)} ON ${joinSql(all, " AND ")}`;
   });
   return joinSql(joins, " ");
 }
