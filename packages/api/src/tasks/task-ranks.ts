@@ -1,4 +1,6 @@
+import { ServiceError } from "@taskscheduler/domain";
 import { TaskChangeKind } from "@taskscheduler/proto";
+import { aborted } from "@taskscheduler/runtime";
 import type { ChangeEvent } from "../changes/change-event.js";
 import type { ChangeLog, LogReader } from "../changes/change-log.js";
 import { readPosition, readSnapshot } from "../changes/change-store.js";
@@ -61,13 +63,26 @@ export function createTaskRanks(database: Database, log: ChangeLog): TaskRanks {
 
   return {
     async seek(rank, signal) {
-      const found = turn.then(() => current(signal));
-      turn = found.catch(() => {
-        counts = undefined;
+      const found = turn.then(() => {
+        signal.throwIfAborted();
+        return current(signal).catch((error: unknown) => {
+          if (!isExpired(error)) throw error;
+          counts = undefined;
+          return current(signal);
+        });
       });
+      turn = found.catch(() => undefined);
+      // Whoever goes away does not wait for those before.
+      await Promise.race([found, aborted(signal)]);
+      signal.throwIfAborted();
       return seekIn((await found).blocks, rank);
     },
   };
+}
+
+/** The log does not reach back to what was counted: it was purged, or the database was set back. */
+function isExpired(error: unknown): boolean {
+  return error instanceof ServiceError && error.reason === "RESUME_TOKEN_EXPIRED";
 }
 
 async function follow(counts: Counts, reader: LogReader, until: number, signal: AbortSignal): Promise<void> {
