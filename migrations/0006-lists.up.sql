@@ -4,12 +4,15 @@ ALTER TABLE tasks
   ADD KEY IF NOT EXISTS tasks_name (state, name),
   ADD KEY IF NOT EXISTS tasks_created (state, create_time, id);
 
--- The labels once more, to find tasks by; what holds is the tasks' own column.
-CREATE TABLE IF NOT EXISTS task_labels (
+-- The labels once more, to find tasks by; what holds is the tasks' own column. Anew, where this step was broken off: an
+-- older release may have run since.
+DROP TABLE IF EXISTS task_labels;
+CREATE TABLE task_labels (
   task_id INT NOT NULL,
   name VARCHAR(63) NOT NULL,
   value VARCHAR(255) NOT NULL,
   PRIMARY KEY (task_id, name),
+  -- Unique as it is anyway: the server then knows that a label's tasks come by id.
   UNIQUE KEY task_labels_value (name, value, task_id),
   CONSTRAINT task_labels_of_task FOREIGN KEY (task_id) REFERENCES tasks (id) ON DELETE CASCADE
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_nopad_bin;
