@@ -15,7 +15,7 @@ import { scheduleOf, type TaskRow } from "../tasks/task-row.js";
 import type { Stage, WriteCommand, WriteView } from "../writes/write-command.js";
 import type { Due } from "./due-store.js";
 
-/** What is claimed further ahead than this is refused: schedulers claim about a second ahead. */
+/** What is claimed further ahead than this is refused: schedulers claim two seconds ahead. */
 const CLAIM_AHEAD_MS = 10_000;
 /** A next occurrence within this time is told with the claim's answer; the feed tells those that are later. */
 const NEXT_TOLD_MS = 120_000;

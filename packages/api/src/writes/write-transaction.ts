@@ -141,7 +141,7 @@ async function readView(
   const sorted = [...keys.values()].sort((a, b) => a.taskId - b.taskId || a.scheduledTimeMs - b.scheduledTimeMs);
   const [found, answers] = await Promise.all([
     findExecutions(connection, sorted, { lock: true }),
-    // Last of what is read: whoever sees what a request has changed, maybe after waiting for its locks, sees its answer too.
+    // After the tasks' locks: whoever sees what a request has changed, maybe after waiting for it, sees its answer too.
     findAnswers(
       connection,
       commands.flatMap((command) => (command.request === undefined ? [] : [command.request.id])),
