@@ -15,4 +15,3 @@ export * from "./gen/taskscheduler/v1/execution_service_pb.js";
 export * from "./gen/taskscheduler/v1/scheduler_service_pb.js";
 export * from "./gen/taskscheduler/v1/task_pb.js";
 export * from "./gen/taskscheduler/v1/task_service_pb.js";
-export { toOptionalTimestamp, toTimestamp } from "./timestamp.js";

@@ -12,7 +12,6 @@ import { TaskModel } from "./task-model.js";
 export type SqlConnection = Connection;
 
 export interface Database {
-  readonly sequelize: Sequelize;
   /**
    * Runs `work` on a connection of its own, with its errors as they come; DATABASE_UNAVAILABLE when no connection can be
    * had. A connection that an error may have left inside a transaction is closed.
@@ -107,7 +106,6 @@ export function createDatabase({ url }: DatabaseOptions): Database {
   }
 
   return {
-    sequelize,
     withConnection,
     admit() {
       admitted = true;

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { EXECUTION_STATES, type ExecutionState, type FieldViolation, fieldErrors } from "@taskscheduler/domain";
 import type { ListExecutionsRequest } from "@taskscheduler/proto";
-import { readBound } from "../tasks/task-input.js";
+import { readBound } from "../timestamps.js";
 import { executionStateName } from "./execution-mapper.js";
 
 /** Which executions a list is of; all must hold. */

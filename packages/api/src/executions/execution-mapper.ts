@@ -6,9 +6,8 @@ import {
   type ExecutionChange,
   ExecutionState,
   ExecutionTrigger,
-  toOptionalTimestamp,
-  toTimestamp,
 } from "@taskscheduler/proto";
+import { toOptionalTimestamp, toTimestamp } from "../timestamps.js";
 import type { ExecutionRow } from "./execution-row.js";
 
 const ENDED_ATTEMPT: readonly DomainState[] = ["SUCCEEDED", "FAILED"];

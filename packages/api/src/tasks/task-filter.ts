@@ -1,8 +1,8 @@
 import { createHash } from "node:crypto";
 import { type FieldViolation, fieldErrors, TASK_STATES, type TaskState } from "@taskscheduler/domain";
 import { type ListTasksRequest, TaskState as ProtoState } from "@taskscheduler/proto";
+import { readBound } from "../timestamps.js";
 import { isLabelKey, isLabelValue } from "./label-rules.js";
-import { readBound } from "./task-input.js";
 
 /** Which tasks a list is of; all must hold. */
 export interface TaskFilter {

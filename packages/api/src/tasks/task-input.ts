@@ -1,15 +1,13 @@
 import { type DescField, type DescMessage, isFieldSet, type Message } from "@bufbuild/protobuf";
-import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import {
   type ErrorReason,
   type FieldViolation,
   fieldErrors,
-  MAX_TIME_MS,
-  MIN_TIME_MS,
   parseTimeZone,
   type Recurrence,
 } from "@taskscheduler/domain";
 import { type PreviewScheduleRequest, PreviewScheduleRequestSchema, type Task, TaskSchema } from "@taskscheduler/proto";
+import { readBound, readInstant } from "../timestamps.js";
 import { isLabelKey } from "./label-rules.js";
 import { recurrenceName } from "./task-mapper.js";
 
@@ -35,9 +33,6 @@ const UNSUPPORTED_TASK_FIELDS = fieldsOf(TaskSchema, [
 const UNSUPPORTED_PREVIEW_FIELDS = fieldsOf(PreviewScheduleRequestSchema, [
   ...["cron", "rrule", "dst_policy", "end_time", "max_runs", "jitter"],
 ]);
-
-const MAX_NANOS = 999_999_999;
-const OUT_OF_YEARS = "must lie within the years 1 to 9999";
 
 /** Throws INVALID_ARGUMENT that names every field in the way: `task.name`, or with another path than `task`. */
 export function readTaskInput(task: Task, path = "task"): TaskInput {
@@ -163,52 +158,12 @@ function refuseUnsupported(names: readonly string[], path: string): void {
   throwIfAny(violations, "NOT_SUPPORTED_YET");
 }
 
-/** Kept to the millisecond; finer is rounded up. */
-function readInstant(time: Timestamp | undefined, field: string, violations: FieldViolation[]): number {
-  if (time === undefined) {
-    violations.push({ field, description: "must be set" });
-    return 0;
-  }
-  checkNanos(time, field, violations);
-  const secondMs = Number(time.seconds) * 1000;
-  const timeMs = secondMs + Math.ceil(time.nanos / 1_000_000);
-  if (secondMs >= MIN_TIME_MS && timeMs <= MAX_TIME_MS) return timeMs;
-  violations.push({ field, description: OUT_OF_YEARS });
-  return 0;
-}
-
 function readLabels(labels: Task["labels"], field: string, violations: FieldViolation[]): Task["labels"] {
   for (const key of Object.keys(labels)) {
     if (isLabelKey(key)) continue;
     violations.push({ field, description: `${JSON.stringify(key)}: keys are of 1 to 63 letters, digits, . _ / -` });
   }
   return labels;
-}
-
-/**
- * A bound that times of whole milliseconds are compared with: finer is rounded down for those that must be later, up for
- * those that must be earlier, so that the same ones are.
- */
-export function readBound(
-  time: Timestamp,
-  field: string,
-  violations: FieldViolation[],
-  wanted: "later" | "earlier" = "later",
-): number {
-  checkNanos(time, field, violations);
-  const secondMs = Number(time.seconds) * 1000;
-  if (secondMs < MIN_TIME_MS || secondMs > MAX_TIME_MS) {
-    violations.push({ field, description: OUT_OF_YEARS });
-    return 0;
-  }
-  const round = wanted === "later" ? Math.floor : Math.ceil;
-  return Math.min(secondMs + round(time.nanos / 1_000_000), MAX_TIME_MS);
-}
-
-function checkNanos(time: Timestamp, field: string, violations: FieldViolation[]): void {
-  if (time.nanos < 0 || time.nanos > MAX_NANOS) {
-    violations.push({ field, description: "nanos must be from 0 to 999999999" });
-  }
 }
 
 function readTimeZone(text: string, field: string, violations: FieldViolation[]): string {

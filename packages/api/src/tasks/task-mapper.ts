@@ -8,11 +8,10 @@ import {
   type TaskChange,
   TaskChangeKind,
   TaskState,
-  toOptionalTimestamp,
-  toTimestamp,
 } from "@taskscheduler/proto";
 import { executionToProto } from "../executions/execution-mapper.js";
 import type { ExecutionRow } from "../executions/execution-row.js";
+import { toOptionalTimestamp, toTimestamp } from "../timestamps.js";
 import type { StagedTaskChange } from "../writes/write-stage.js";
 import type { TaskRow } from "./task-row.js";
 

@@ -5,8 +5,8 @@ import {
   type PreviewScheduleResponse,
   PreviewScheduleResponseSchema,
   type ScheduleOccurrence,
-  toTimestamp,
 } from "@taskscheduler/proto";
+import { toTimestamp } from "../timestamps.js";
 import { readPreviewInput } from "./task-input.js";
 import { scheduleOf } from "./task-row.js";
 
