@@ -115,7 +115,7 @@ export function createBackend(parts: BackendParts): Backend {
       // A database that hangs would hold up each of these: after the grace they are left to the end of the process.
       await Promise.race([end(signal), aborted(signal)]);
       if (signal.aborted)
-        logger.warn({ writesWaiting: writes.waiting() }, "the grace was over before the database answered");
+        logger.warn({ writesWaiting: writes.waiting() }, "the grace was over; what was left is dropped");
     },
   };
 }
