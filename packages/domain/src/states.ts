@@ -29,7 +29,7 @@ export const WAITING_STATES = ["PENDING", "RETRYING"] as const satisfies Executi
 /** In these a scheduler holds it. */
 export const HELD_STATES = ["CLAIMED", "RUNNING"] as const satisfies ExecutionState[];
 
-/** In these something may still happen to the execution; in the others its state never changes again. */
+/** In these something may still happen to the execution; in the others only a withdrawal may be taken back. */
 export const UNFINISHED_STATES = [...WAITING_STATES, ...HELD_STATES] as const;
 
 export function isUnfinished(state: ExecutionState): boolean {

@@ -266,7 +266,8 @@ export enum ExecutionState {
   FAILED = 6,
 
   /**
-   * It was withdrawn or cancelled.
+   * It was withdrawn or cancelled. What was withdrawn may come back, when its task is due at that time again or when it had
+   * run all the same.
    *
    * @generated from enum value: EXECUTION_STATE_CANCELLED = 7;
    */
