@@ -17,7 +17,8 @@ const missing = { "404": answer("There is no such task.", errorSchema) };
 const nameTaken = { "409": answer("Another task has this name.", errorSchema) };
 const tooLarge = { "413": answer("The body is larger than 1 MiB.", errorSchema) };
 const faulty = { "422": answer("The request has faults; each is named.", faultsSchema) };
-const unavailable = { "503": answer("The database cannot be reached; try again.", errorSchema) };
+const tooMany = { "429": answer("Too much is under way; try again after a pause.", errorSchema) };
+const unavailable = { ...tooMany, "503": answer("The database cannot be reached; try again.", errorSchema) };
 
 const taskId = {
   name: "task_id",
