@@ -8,7 +8,7 @@ import type { HeldClaims } from "../claims/held-claims.js";
 import type { Session } from "../lease/session.js";
 
 const maxReportsPerCall = 500;
-const maxCallsInFlight = 2;
+const maxCallsInFlight = 4;
 const deadlineMs = 5_000;
 const longestError = 1_000;
 
