@@ -15,7 +15,7 @@ function report(view: WriteView, fence = 1) {
     stage,
   );
   const [accepted] = decision({ created: (row) => taskToProto(row) }).accepted;
-  return { accepted, row: [...stage.executions.values()][0], task: stage.moves.get(7) };
+  return { accepted, row: [...stage.executions.values(), ...stage.endings.values()][0], task: stage.moves.get(7) };
 }
 
 test("an ended run is recorded, and completes a task that has no further occurrence", () => {

@@ -39,7 +39,9 @@ function record(report: ExecutionReport, view: WriteView, tasks: Map<number, Tas
   const startTimeMs = Number(report.startTimeMs);
   const ended = { state: executionStateName(report.state), startTimeMs, endTimeMs: Number(report.endTimeMs) };
   if (isUnfinished(row.state) && row.fence === report.fence) {
-    stage.saveExecution({ ...row, ...ended, error: report.error });
+    const next = { ...row, ...ended, error: report.error };
+    if (report.error === "") stage.endExecution(next);
+    else stage.saveExecution(next);
     moveOn(row, tasks, stage);
     return true;
   }

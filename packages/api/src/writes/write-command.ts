@@ -66,4 +66,6 @@ export interface Stage {
   /** A claim or report moved the cursor, the state or the count: no change of the task. */
   moveTask(row: TaskRow): void;
   saveExecution(row: ExecutionRow): void;
+  /** The same, quicker, where its state and times alone have changed, and it has no error. */
+  endExecution(row: ExecutionRow): void;
 }

@@ -11,7 +11,10 @@ export type StagedTaskChange =
 export class WriteStage implements Stage {
   readonly taskChanges: StagedTaskChange[] = [];
   readonly moves = new Map<number, TaskRow>();
+  /** Written whole. */
   readonly executions = new Map<string, ExecutionRow>();
+  /** Of which the state and the times are written. */
+  readonly endings = new Map<string, ExecutionRow>();
 
   createTask(row: TaskRow): void {
     this.taskChanges.push({ kind: "CREATED", row });
@@ -30,19 +33,29 @@ export class WriteStage implements Stage {
   }
 
   saveExecution(row: ExecutionRow): void {
-    this.executions.set(executionKeyText(row), row);
+    const key = executionKeyText(row);
+    this.endings.delete(key);
+    this.executions.set(key, row);
+  }
+
+  endExecution(row: ExecutionRow): void {
+    const key = executionKeyText(row);
+    if (this.executions.has(key)) this.executions.set(key, row);
+    else this.endings.set(key, row);
   }
 
   clear(): void {
     this.taskChanges.length = 0;
     this.moves.clear();
     this.executions.clear();
+    this.endings.clear();
   }
 
   /** Takes over what another stage holds. */
   add(other: WriteStage): void {
     this.taskChanges.push(...other.taskChanges);
     for (const [id, row] of other.moves) this.moves.set(id, row);
-    for (const [key, row] of other.executions) this.executions.set(key, row);
+    for (const row of other.executions.values()) this.saveExecution(row);
+    for (const row of other.endings.values()) this.endExecution(row);
   }
 }

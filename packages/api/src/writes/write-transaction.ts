@@ -12,7 +12,7 @@ import type { Clock } from "../database/database-clock.js";
 import { plain, runTogether } from "../database/statements.js";
 import { executionChange } from "../executions/execution-mapper.js";
 import { type ExecutionKey, type ExecutionRow, executionKeyText } from "../executions/execution-row.js";
-import { findExecutions, lockUnfinished, saveExecutions } from "../executions/execution-store.js";
+import { endExecutions, findExecutions, lockUnfinished, saveExecutions } from "../executions/execution-store.js";
 import { findIncarnations } from "../fleet/fleet-store.js";
 import { labelStatements } from "../tasks/label-store.js";
 import { taskChange, taskToProto } from "../tasks/task-mapper.js";
@@ -62,6 +62,7 @@ export async function runGroup(
     ...labelStatements(total.taskChanges, (row) => ids.created(row).id),
     ...moveTasks([...total.moves.values()]),
     ...saveExecutions([...total.executions.values()]),
+    ...endExecutions([...total.endings.values()]),
     ...saveAnswers(firstAnswers, nowMs),
     ...appendSegments(segments, nowMs),
     plain("COMMIT"),
@@ -184,6 +185,7 @@ function changesOf(stage: WriteStage, ids: AssignedIds): NewSegment[] {
   const tasks: TaskChange[] = stage.taskChanges.map((change) =>
     taskChange(change, change.kind === "CREATED" ? ids.created(change.row) : taskToProto(change.row)),
   );
-  const executions: ExecutionChange[] = [...stage.executions.values()].map(executionChange);
+  const rows = [...stage.executions.values(), ...stage.endings.values()];
+  const executions: ExecutionChange[] = rows.map(executionChange);
   return [...encodeTaskChanges(tasks), ...encodeExecutionChanges(executions)];
 }
