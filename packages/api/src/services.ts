@@ -14,6 +14,7 @@ import { createCallMetrics } from "./policies/call-metrics.js";
 import { callsOf, withPolicies } from "./policies/policies.js";
 import { createRequestValidator, type RequestValidator } from "./policies/request-validator.js";
 import { rpcStatusOf } from "./policies/rpc-status.js";
+import { PLAIN_TASKS } from "./tasks/plain-tasks.js";
 import type { TaskQueries } from "./tasks/task-query-store.js";
 import { createTaskService } from "./tasks/task-service.js";
 import type { WriteGroup } from "./writes/write-group.js";
@@ -41,7 +42,7 @@ export interface ServicesParts {
 /** The one implementation of each service, for every port, with the policies around it. */
 export function createServices(parts: ServicesParts) {
   const { database, log, leaseMs, failpoints, logger } = parts;
-  const validator = createRequestValidator();
+  const validator = createRequestValidator(PLAIN_TASKS);
   const policies = { logger, metrics: createCallMetrics(parts.registry), validator };
   const limits = { unary: createCallLimit(MAX_CALLS, "calls"), streams: createCallLimit(MAX_WATCHES, "watches") };
   const limited = { ...policies, limits };

@@ -1,11 +1,9 @@
-import { create } from "@bufbuild/protobuf";
 import {
   type BatchCreateTasksRequest,
   BatchCreateTasksRequestSchema,
   type BatchCreateTasksResponse,
   BatchCreateTasksResponseSchema,
   type BatchCreateTasksResult,
-  BatchCreateTasksResultSchema,
   type Status,
   type Task,
 } from "@taskscheduler/proto";
@@ -53,11 +51,14 @@ export function batchCreateCommand(
           return () => failed;
         }
       });
-      return (ids) => create(BatchCreateTasksResponseSchema, { results: results.map((answer) => answer(ids)) });
+      return (ids) => ({
+        $typeName: "taskscheduler.v1.BatchCreateTasksResponse",
+        results: results.map((answer) => answer(ids)),
+      });
     },
   };
 }
 
 function result(value: BatchCreateTasksResult["result"]): BatchCreateTasksResult {
-  return create(BatchCreateTasksResultSchema, { result: value });
+  return { $typeName: "taskscheduler.v1.BatchCreateTasksResult", result: value };
 }

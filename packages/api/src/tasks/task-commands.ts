@@ -58,7 +58,7 @@ export function createTaskCommand(request: CreateTaskRequest): WriteCommand<Crea
     decide(view, stage) {
       const row = decideCreate(input, view);
       stage.createTask(row);
-      return (ids) => create(CreateTaskResponseSchema, { task: ids.created(row) });
+      return (ids) => ({ $typeName: "taskscheduler.v1.CreateTaskResponse", task: ids.created(row) });
     },
   };
 }
