@@ -95,7 +95,7 @@ function isReadable(schema: DescMessage, key: string, value: JsonValue): boolean
 
 const WELL_KNOWN: Readonly<Record<string, string>> = {
   "google.protobuf.Timestamp":
-    'must be a time of the years 1 to 9999 as RFC 3339 writes it, such as "2100-01-31T09:30:00Z"',
+    'must be a time of a day that exists, years 1 to 9999, as RFC 3339 writes it, such as "2100-01-31T09:30:00Z"',
   "google.protobuf.Duration": 'must be seconds, such as "3.5s"',
   "google.protobuf.FieldMask": 'must be fields in lowerCamelCase, separated by commas, such as "name,timeZone"',
 };
