@@ -85,7 +85,7 @@ export function createChangeLog(database: Database, logger: Logger): ChangeLog {
       const held = recent.after(afterRevision);
       if (held !== undefined) return held;
       const segments = await database.lookUp(
-        () => database.withConnection((connection) => readSegments(connection, afterRevision, CATCH_UP_SEGMENTS)),
+        () => database.withConnection((connection) => readSegments(connection, () => afterRevision, CATCH_UP_SEGMENTS)),
         signal,
       );
       // It may have become another log meanwhile.

@@ -55,17 +55,23 @@ function sizeOf(segments: readonly NewSegment[]): number {
   return segments.reduce((sum, { changes }) => sum + changes.length, 0);
 }
 
-/** Segments that end after a revision, in order. Those of transactions that commit meanwhile may be lacking in between. */
+/**
+ * Segments that end after a revision, in order. Those of transactions that commit meanwhile may be lacking in between.
+ *
+ * @param after asked once more when they are here: what has come another way meanwhile is left out
+ */
 export async function readSegments(
   connection: SqlConnection,
-  afterRevision: number,
+  after: () => number,
   limit: number,
 ): Promise<ChangeSegment[]> {
-  const rows: { first: number; kind: string; payload: Uint8Array }[] = await connection.query(
-    "SELECT first_revision AS first, kind, payload FROM changes WHERE revision > ? ORDER BY revision LIMIT ?",
-    [afterRevision, limit],
+  const rows: { revision: number; first: number; kind: string; payload: Uint8Array }[] = await connection.query(
+    "SELECT revision, first_revision AS first, kind, payload FROM changes WHERE revision > ? ORDER BY revision LIMIT ?",
+    [after(), limit],
   );
-  return rows.map((row) => decodeSegment(Number(row.first), row.kind, row.payload));
+  return rows
+    .filter((row) => Number(row.revision) > after())
+    .map((row) => decodeSegment(Number(row.first), row.kind, row.payload));
 }
 
 /** The segments that follow each other without a gap from a revision on. */

@@ -72,11 +72,14 @@ export function createChangeTail({ database, logger, onAdvanced, onLeapt }: Chan
   const stopping = new AbortController();
 
   const head = () => position?.revision ?? 0;
-  const unseen = (segments: readonly ChangeSegment[]) => segments.filter(({ revision }) => revision > head());
 
   function advance(segments: readonly ChangeSegment[]): void {
     if (position === undefined) return;
-    const run = contiguous(unseen(segments), position.revision);
+    const from = position.revision;
+    const run = contiguous(
+      segments.filter((segment) => segment.revision > from),
+      from,
+    );
     const last = run.at(-1);
     if (last === undefined) return;
     position = { ...position, revision: last.revision };
@@ -98,11 +101,11 @@ export function createChangeTail({ database, logger, onAdvanced, onLeapt }: Chan
   }
 
   async function readTable(connection: SqlConnection): Promise<boolean> {
-    const segments = await readSegments(connection, head(), READ_SEGMENTS);
+    const segments = await readSegments(connection, head, READ_SEGMENTS);
     lastReadMs = performance.now();
     isOutageTold = false;
     // What was offered while they were read has moved the head on.
-    const last = contiguous(unseen(segments), head()).at(-1);
+    const last = contiguous(segments, head()).at(-1);
     if (last !== undefined) {
       if (last.revision > vouched) await flushVisible(connection);
       advance(segments);
