@@ -159,7 +159,8 @@ export function createChangeTail({ database, logger, onAdvanced, onLeapt }: Chan
   async function followOn(connection: SqlConnection): Promise<void> {
     if (position === undefined) await leap(connection);
     while (!stopping.signal.aborted) {
-      if (!isFed || performance.now() - lastReadMs >= FED_POLL_MS) while (await readTable(connection));
+      let isReadDue = !isFed || performance.now() - lastReadMs >= FED_POLL_MS;
+      while (isReadDue) isReadDue = await readTable(connection);
       isFed = false;
       await new Promise<void>((resolve) => {
         const timer = setTimeout(resolve, POLL_MS);

@@ -5,7 +5,8 @@ import { createReadGroup } from "../database/read-group.js";
 import { select, selectRows, selectWithin } from "../database/select.js";
 import { type Sql, sql } from "../database/sql.js";
 import { countRows, firstKeys, type KeyRange } from "../paging/key-range.js";
-import { MAX_TOTAL_SIZE, pageSizeOf, parseOrder } from "../paging/page-request.js";
+import { readListPage } from "../paging/list-page.js";
+import { MAX_TOTAL_SIZE, parseOrder } from "../paging/page-request.js";
 import { decodePageToken, encodePageToken, type PagePosition, type PositionKind } from "../paging/page-token.js";
 import { type ExecutionFilter, executionQueryFingerprint, readExecutionFilter } from "./execution-filter.js";
 import {
@@ -66,21 +67,17 @@ async function listExecutions(
   const query = executionQueryFingerprint(request);
   const position = decodePageToken(query, request.pageToken, POSITION_KINDS[order.field]);
   const after = position === undefined ? undefined : keyAt(order, position);
-  const pageSize = pageSizeOf(request.pageSize);
-  const list = { filter, order, after, limit: pageSize + 1 };
-  const [rows, totalSize] = await database.query(
-    () =>
-      Promise.all([
-        database.withConnection((connection) => readPage(connection, list)),
-        request.countTotal ? database.withConnection((connection) => countExecutions(connection, filter)) : 0,
-      ]),
+  const { rows, ...rest } = await readListPage<ExecutionRow>(
+    database,
+    request,
+    {
+      page: (connection, limit) => readPage(connection, { filter, order, after, limit }),
+      count: (connection) => countExecutions(connection, filter),
+      tokenAfter: (row) => encodePageToken(query, positionOf(order, row)),
+    },
     signal,
   );
-  const executions = rows.slice(0, pageSize);
-  const last = executions.at(-1);
-  const more = rows.length > pageSize && last !== undefined;
-  const nextPageToken = more ? encodePageToken(query, positionOf(order, last)) : "";
-  return { executions, nextPageToken, totalSize };
+  return { executions: rows, ...rest };
 }
 
 /**

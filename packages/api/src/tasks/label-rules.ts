@@ -1,4 +1,4 @@
-/** Not a rule of the proto: there a pattern costs as much as the rest of a call. */
+/** What labels are made of. The pattern of keys is no rule of the proto: there it costs as much as the rest of a call. */
 const KEY = /^[A-Za-z0-9._/-]{1,63}$/;
 const VALUE = /^.{0,255}$/su;
 

@@ -9,7 +9,8 @@ import { joinSql, raw, type Sql, sql } from "../database/sql.js";
 import type { ExecutionRow } from "../executions/execution-row.js";
 import { findExecutions } from "../executions/execution-store.js";
 import { countRows, firstKeys, type KeyRange } from "../paging/key-range.js";
-import { MAX_TOTAL_SIZE, pageSizeOf, parseOrder } from "../paging/page-request.js";
+import { readListPage } from "../paging/list-page.js";
+import { MAX_TOTAL_SIZE, parseOrder } from "../paging/page-request.js";
 import { decodePageToken, encodePageToken, type PagePosition, type PositionKind } from "../paging/page-token.js";
 import { readTaskFilter, type TaskFilter, taskQueryFingerprint } from "./task-filter.js";
 import {
@@ -120,22 +121,18 @@ async function listTasks(
   const query = taskQueryFingerprint(request);
   const position = decodePageToken(query, request.pageToken, [POSITION_KINDS[order.field], "id"]);
   const after = position === undefined ? undefined : positionOf(order, position);
-  const pageSize = pageSizeOf(request.pageSize);
   if (filter.states.length === 0) return { tasks: [], nextPageToken: "", totalSize: 0 };
-  const list = { filter, order, after, limit: pageSize + 1 };
-  const [rows, totalSize] = await database.query(
-    () =>
-      Promise.all([
-        database.withConnection((connection) => readPage(connection, list)),
-        request.countTotal ? database.withConnection((connection) => countTasks(connection, filter)) : 0,
-      ]),
+  const { rows, ...rest } = await readListPage<StoredTask>(
+    database,
+    request,
+    {
+      page: (connection, limit) => readPage(connection, { filter, order, after, limit }),
+      count: (connection) => countTasks(connection, filter),
+      tokenAfter: (row) => encodePageToken(query, [shownValue(row, order), row.id]),
+    },
     signal,
   );
-  const tasks = rows.slice(0, pageSize).map(fromStored);
-  const last = tasks.at(-1);
-  const more = rows.length > pageSize && last !== undefined;
-  const nextPageToken = more ? encodePageToken(query, [shownValue(last, order), last.id]) : "";
-  return { tasks: tasks.filter((task) => hasLabels(task, filter)), nextPageToken, totalSize };
+  return { tasks: rows.map(fromStored).filter((task) => hasLabels(task, filter)), ...rest };
 }
 
 function damageTeller(logger: Logger): (row: TaskRow) => TaskRow {
@@ -242,7 +239,7 @@ function positionOf({ field }: TaskOrder, [value = null, id]: PagePosition): Tas
   return { value: isInstant && value !== null ? toDatetime(Number(value)) : (value as string | null), id: Number(id) };
 }
 
-function shownValue(task: TaskRow, { field }: TaskOrder): string | number | null {
+function shownValue(task: Omit<TaskRow, "labels">, { field }: TaskOrder): string | number | null {
   switch (field) {
     case "id":
       return task.id;
