@@ -9,8 +9,8 @@ export async function select<R>(connection: SqlConnection, { text, values }: Sql
   return connection.query(text, values);
 }
 
-/** The driver's casts take 2 µs of each row, as much as all else that is done to read it. */
-const uncast = (sql: string) => ({ sql, typeCast: undefined, dateStrings: true }) as unknown as QueryOptions;
+/** Without the driver's casts, which take 2 µs of each row, as much as all else that is done to read it. */
+export const uncast = (sql: string) => ({ sql, typeCast: undefined, dateStrings: true }) as unknown as QueryOptions;
 
 /** Reads whole rows of a table. */
 export async function selectRows<R>(

@@ -1,7 +1,7 @@
 import { shapeOf } from "../database/columns.js";
 import type { SqlConnection } from "../database/database.js";
 import { toDatetime, toNullableDatetime } from "../database/instants.js";
-import { selectRows } from "../database/select.js";
+import { selectRows, uncast } from "../database/select.js";
 import { raw, type Sql, sql } from "../database/sql.js";
 import { plain, type Statement } from "../database/statements.js";
 import { TaskModel } from "../database/task-model.js";
@@ -69,11 +69,9 @@ export async function insertTasks(connection: SqlConnection, rows: readonly Task
     values.push(JSON.stringify(row.labels), row.state, row.pauseReason, toNullableDatetime(row.nextRunTimeMs));
     values.push(toDatetime(row.armedTimeMs), row.version, toDatetime(row.createTimeMs), toDatetime(row.updateTimeMs));
   }
-  const inserted: { id: number; name: string }[] = await connection.query(
-    `INSERT INTO tasks (name, scheduled_time, recurrence, time_zone, description, labels, state, pause_reason,
-       next_run_time, armed_time, version, create_time, update_time) VALUES ${placeholders} RETURNING id, name`,
-    values,
-  );
+  const insert = `INSERT INTO tasks (name, scheduled_time, recurrence, time_zone, description, labels, state, pause_reason,
+       next_run_time, armed_time, version, create_time, update_time) VALUES ${placeholders} RETURNING id, name`;
+  const inserted: { id: number; name: string }[] = await connection.query(uncast(insert), values);
   return new Map(inserted.map((row) => [row.name, row.id]));
 }
 

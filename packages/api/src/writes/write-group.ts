@@ -48,9 +48,11 @@ export interface WriteGroupOptions {
 export function createWriteGroup({ database, clock, logger, onCommit, onGroup }: WriteGroupOptions): WriteGroup {
   const queue = createWriteQueue();
   let inFlight = 0;
+  let isPumpDue = false;
   const idle: (() => void)[] = [];
 
   function pump(): void {
+    isPumpDue = false;
     while (inFlight < GROUPS_IN_FLIGHT) {
       const group = queue.take();
       if (group.length === 0) break;
@@ -123,6 +125,8 @@ export function createWriteGroup({ database, clock, logger, onCommit, onGroup }:
           resolve: resolve as (answer: unknown) => void,
           reject,
         });
+        if (isPumpDue) return;
+        isPumpDue = true;
         // Requests that arrive in one turn of the event loop begin together.
         setImmediate(pump);
       });
