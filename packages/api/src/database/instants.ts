@@ -5,18 +5,20 @@ const ZERO = 48;
 /** `Date.UTC` takes the years before for those of the 20th century. */
 const FIRST_PLAIN_YEAR = 100;
 
-/** The last second that was asked for, and its text: most instants of a group of writes are of one. */
-let last = { second: Number.NaN, text: "" };
+/** Seconds that were asked for, and their texts: a group of writes has few of them, by turns. */
+const SECONDS = Array.from({ length: 64 }, () => ({ second: Number.NaN, text: "" }));
 const MS_TEXTS = Array.from({ length: 1_000 }, (_, ms) => `.${String(ms).padStart(3, "0")}`);
 
 /** Epoch milliseconds to the text of a DATETIME(3) in UTC. Years 1 to 9999. */
 export function toDatetime(timeMs: number): string {
   const second = Math.floor(timeMs / 1_000);
-  if (second !== last.second) {
+  const known = SECONDS[Math.abs(second % SECONDS.length)] as (typeof SECONDS)[number];
+  if (second !== known.second) {
     const iso = new Date(second * 1_000).toISOString();
-    last = { second, text: `${iso.slice(0, 10)} ${iso.slice(11, SECONDS_END)}` };
+    known.text = `${iso.slice(0, 10)} ${iso.slice(11, SECONDS_END)}`;
+    known.second = second;
   }
-  return last.text + MS_TEXTS[Math.floor(timeMs - second * 1_000)];
+  return known.text + MS_TEXTS[Math.floor(timeMs - second * 1_000)];
 }
 
 export function toNullableDatetime(timeMs: number | null): string | null {
