@@ -187,16 +187,23 @@ function labelCondition([name, value]: readonly [string, string], index: number)
 /** The labels of the filter, but for one that leads, of a task that was found. */
 function labelJoins({ labels }: TaskFilter, taskId: Sql, but?: number): Sql {
   const others = labels.flatMap((label, index) => (index === but ? [] : [{ label, index }]));
-  const rest = others.slice(JOINED_LABELS).map(({ label: [name, value] }) => sql`(${name}, ${value})`);
+  const rest = restCondition(others.slice(JOINED_LABELS), taskId);
   const joins = others.slice(0, JOINED_LABELS).map(({ label, index }, place) => {
     const same = [...labelCondition(label, index), sql`${raw(`label${index}`)}.task_id = ${taskId}`];
-    // A task has a name once: as many as are asked for are all of them.
-    const others = sql`(SELECT COUNT(*) FROM task_labels AS others FORCE INDEX (PRIMARY)
-      WHERE others.task_id = ${taskId} AND (others.name, others.value) IN (${joinSql(rest, ", ")})) = ${rest.length}`;
-    const all = place === JOINED_LABELS - 1 && rest.length > 0 ? [...same, others] : same;
+    const all = place === JOINED_LABELS - 1 ? [...same, ...rest] : same;
     return sql` STRAIGHT_JOIN ${labelTable(index)} ON ${joinSql(all, " AND ")}`;
   });
   return joinSql(joins, " ");
+}
+
+/** A task has a label's name once: as many as are asked for are all of them. */
+function restCondition(labels: readonly { readonly label: readonly [string, string] }[], taskId: Sql): Sql[] {
+  if (labels.length === 0) return [];
+  const pairs = labels.map(({ label: [name, value] }) => sql`(${name}, ${value})`);
+  return [
+    sql`(SELECT COUNT(*) FROM task_labels AS rest FORCE INDEX (PRIMARY)
+      WHERE rest.task_id = ${taskId} AND (rest.name, rest.value) IN (${joinSql(pairs, ", ")})) = ${pairs.length}`,
+  ];
 }
 
 function nameCondition({ nameContains }: TaskFilter): Sql[] {

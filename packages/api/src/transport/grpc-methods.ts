@@ -126,11 +126,14 @@ function pacedSender(
   takeStep: () => Promise<void> | undefined,
 ): (bytes: Buffer) => Promise<void> | undefined {
   let goOn = (): void => undefined;
-  const onRoom = (): void => goOn();
-  call.on("close", onRoom);
-  signal.addEventListener("abort", onRoom);
+  // Told of earlier messages too, after the window has closed behind them.
+  const onWritten = (): void => {
+    if (call.writableLength === 0) goOn();
+  };
+  call.on("close", () => goOn());
+  signal.addEventListener("abort", () => goOn());
   return (bytes) => {
-    call.write(bytes, onRoom);
+    call.write(bytes, onWritten);
     if (call.writableLength === 0 || signal.aborted || call.destroyed) return takeStep();
     return new Promise((resolve) => {
       goOn = resolve;

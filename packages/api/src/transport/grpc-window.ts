@@ -1,4 +1,4 @@
-import { ServerInterceptingCall, type ServerInterceptingCallInterface, type ServerInterceptor } from "@grpc/grpc-js";
+import { ServerInterceptingCall, type ServerInterceptor } from "@grpc/grpc-js";
 
 /** What a stream's reader may be behind, with one message more. */
 const windowBytes = 64 * 1024;
@@ -15,15 +15,13 @@ class WindowedCall extends ServerInterceptingCall {
   #unsentBytes = 0;
   #goOn: (() => void) | undefined;
 
-  constructor(call: ServerInterceptingCallInterface) {
-    super(call);
-  }
-
   /** @param callback asks for the next message */
-  override sendMessage(message: Buffer, callback: () => void): void {
-    this.#unsentBytes += message.length;
+  override sendMessage(message: unknown, callback: () => void): void {
+    // What the library's own services send has not been encoded yet: one at a time.
+    const bytes = message instanceof Uint8Array ? message.length : windowBytes;
+    this.#unsentBytes += bytes;
     super.sendMessage(message, () => {
-      this.#unsentBytes -= message.length;
+      this.#unsentBytes -= bytes;
       if (this.#unsentBytes >= windowBytes) return;
       const goOn = this.#goOn;
       this.#goOn = undefined;
