@@ -20,6 +20,8 @@ const ATTEMPTS = 8;
 /** A group that met another process's locks is not begun again after this. */
 const ATTEMPTS_MS = 10_000;
 const RETRY_MS = 15;
+/** After a name that was taken, groups look for names before they write, as where there is one there are more. */
+const GROUPS_LOOKING_FOR_NAMES = 100;
 
 /**
  * Puts what waits while the last group commits into the next one, so that many requests share a transaction and its
@@ -49,6 +51,7 @@ export function createWriteGroup({ database, clock, logger, onCommit, onGroup }:
   const queue = createWriteQueue();
   let inFlight = 0;
   let isPumpDue = false;
+  let groupsLooking = 0;
   const idle: (() => void)[] = [];
 
   function pump(): void {
@@ -100,11 +103,18 @@ export function createWriteGroup({ database, clock, logger, onCommit, onGroup }:
 
   async function runAgainUntilCommitted(commands: readonly AnyCommand[]): ReturnType<typeof runGroup> {
     const endMs = performance.now() + ATTEMPTS_MS;
+    let isNameKnown = groupsLooking > 0;
+    groupsLooking = Math.max(0, groupsLooking - 1);
     for (let attempt = 1; ; attempt += 1) {
       try {
-        return await database.withConnection((connection) => runGroup(connection, commands, clock));
+        return await database.withConnection((connection) => runGroup(connection, commands, clock, isNameKnown));
       } catch (error) {
-        // A duplicate key is another process's write between our look and ours: the next look sees it.
+        if (isDuplicateKey(error) && !isNameKnown) {
+          isNameKnown = true;
+          groupsLooking = GROUPS_LOOKING_FOR_NAMES;
+          continue;
+        }
+        // Now it is another process's write between our look and ours: the next look sees it.
         const isOver = attempt === ATTEMPTS || performance.now() > endMs;
         if (isOver || !(isTransient(error) || isDuplicateKey(error))) throw error;
         await sleep(Math.random() * RETRY_MS * attempt);

@@ -35,6 +35,9 @@ type Verdict = CommandOutcome | { readonly decision: Decision<unknown> };
  * lets each decide; writes it as multi-row statements; gives out revisions last; commits. What fails for one command
  * fails that one alone; what fails for the database fails the transaction, which may run again whole.
  *
+ * Names are looked for when `isNameKnown`: that one of them is taken already. Else the unique key judges, which spares a look
+ * at each new name; a name that is taken fails the transaction, to be run again with a look.
+ *
  * What is only read is sent without waiting for the answer to what came before: the server takes it in that order, and
  * each wait costs this process, and whoever waits for a lock, more than most statements.
  */
@@ -42,8 +45,12 @@ export async function runGroup(
   connection: SqlConnection,
   commands: readonly AnyCommand[],
   clock: Clock,
+  isNameKnown: boolean,
 ): Promise<{ outcomes: CommandOutcome[]; segments: ChangeSegment[] }> {
-  const [, { view, answers }] = await Promise.all([connection.query("BEGIN"), readView(connection, commands, clock)]);
+  const [, { view, answers }] = await Promise.all([
+    connection.query("BEGIN"),
+    readView(connection, commands, clock, isNameKnown),
+  ]);
   const { nowMs } = view;
   const total = new WriteStage();
   const stage = new WriteStage();
@@ -105,17 +112,19 @@ async function readView(
   connection: SqlConnection,
   commands: readonly AnyCommand[],
   clock: Clock,
+  isNameKnown: boolean,
 ): Promise<{ view: WriteView; answers: Map<string, StoredAnswer> }> {
   const gather = <T>(pick: (command: AnyCommand) => readonly T[] | undefined): T[] => [
     ...new Set(commands.flatMap((command) => pick(command) ?? [])),
   ];
   const ascending = (a: number, b: number) => a - b;
+  const looksForNames = isNameKnown || commands.some((command) => command.validateOnly);
   const needsIncarnations = commands.some((command) => command.needs.incarnations);
   const [taskRows, names, incarnations, unfinishedRows] = await Promise.all([
     lockTasks(connection, gather((command) => command.needs.taskIds).sort(ascending)),
     findNames(
       connection,
-      gather((command) => command.needs.names),
+      looksForNames ? gather((command) => command.needs.names) : [],
     ),
     needsIncarnations ? findIncarnations(connection) : new Map<number, string>(),
     lockUnfinished(connection, gather((command) => command.needs.unfinishedOf).sort(ascending)),
