@@ -1,0 +1,31 @@
+import { CallEnded } from "./call-time.js";
+import { Refusal } from "./refusal.js";
+import { failedBy, type WebhookOutcome } from "./webhook-outcome.js";
+
+const connectTimeoutCode = "UND_ERR_CONNECT_TIMEOUT";
+
+/**
+ * What a call that has no whole response failed by. Texts of Node and undici name hosts, addresses and header names, never
+ * the value of one.
+ *
+ * @param httpStatus of the response that broke off; 0: none had begun
+ */
+export function failureOf(error: unknown, httpStatus: number): WebhookOutcome {
+  const where = httpStatus === 0 ? "" : `, in the response with HTTP ${httpStatus}`;
+  if (error instanceof Refusal) return failedBy(error.failure, error.message);
+  if (error instanceof CallEnded) return failedBy(error.failure, `${error.message}${where}`, { httpStatus });
+  if (codeOf(error) === connectTimeoutCode) return failedBy("TIMEOUT", "timed out while connecting");
+  return failedBy("CONNECTION", `connection failed${where}: ${messageOf(error)}`, { httpStatus });
+}
+
+/** Where several addresses were tried, what each failed by. */
+function messageOf(error: unknown): string {
+  if (error instanceof AggregateError) return error.errors.map(messageOf).join("; ");
+  if (error instanceof Error) return error.message || (codeOf(error) ?? error.name);
+  return "unknown";
+}
+
+function codeOf(error: unknown): string | undefined {
+  if (typeof error !== "object" || error === null || !("code" in error)) return undefined;
+  return typeof error.code === "string" ? error.code : undefined;
+}
