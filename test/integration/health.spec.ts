@@ -202,16 +202,15 @@ describe("a wrong environment", () => {
       "scheduler",
       "what is not supported yet",
       Object.fromEntries(
-        [
-          "API_TOKEN_FILE",
-          "TLS_CA_FILE",
-          "TLS_CERT_FILE",
-          "TLS_KEY_FILE",
-          "TARGET_ALLOW_CIDRS",
-          "WEBHOOK_SECRETS_FILE",
-        ].map((variable) => [variable, "hunter2"]),
+        ["API_TOKEN_FILE", "TLS_CA_FILE", "TLS_CERT_FILE", "TLS_KEY_FILE"].map((variable) => [variable, "hunter2"]),
       ),
-      ["API_TOKEN_FILE", "TARGET_ALLOW_CIDRS", "TLS_CA_FILE", "TLS_CERT_FILE", "TLS_KEY_FILE", "WEBHOOK_SECRETS_FILE"],
+      ["API_TOKEN_FILE", "TLS_CA_FILE", "TLS_CERT_FILE", "TLS_KEY_FILE"],
+    ],
+    [
+      "scheduler",
+      "what webhooks cannot use",
+      { TARGET_ALLOW_CIDRS: "hunter2", WEBHOOK_SECRETS_FILE: "hunter2" },
+      ["TARGET_ALLOW_CIDRS", "WEBHOOK_SECRETS_FILE"],
     ],
   ])("ends the %s with 78 for %s, with a line for each fault", async (name, _, env, variables) => {
     const lines = await startFaulty(name, env);

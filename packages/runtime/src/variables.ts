@@ -46,11 +46,15 @@ export function logLevelVariable() {
   return z.enum(logLevels, { error: `must be one of ${logLevels.join(", ")}` }).default("info");
 }
 
-/** The path of a file that is read here and now; its text without white space at the ends is the value. */
-export function fileVariable() {
+/**
+ * The path of a file that is read here and now; its text is the value, without white space at the ends unless `isTrimmed`
+ * is false.
+ */
+export function fileVariable({ isTrimmed = true }: { readonly isTrimmed?: boolean } = {}) {
   return z.string().transform((path, context) => {
     try {
-      return readFileSync(path, "utf8").trim();
+      const text = readFileSync(path, "utf8");
+      return isTrimmed ? text.trim() : text;
     } catch (error) {
       const code = systemErrorCode(error);
       const detail = code === undefined ? "" : ` (${code})`;

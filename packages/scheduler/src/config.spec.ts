@@ -1,3 +1,6 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { ConfigError } from "@taskscheduler/runtime";
 import { readConfig } from "./config.js";
 
@@ -13,13 +16,15 @@ function faultsOf(env: Record<string, string>): readonly string[] {
 
 describe("configuration", () => {
   it("has a default for everything", () => {
-    const { schedulerId, ...rest } = readConfig({});
+    const { schedulerId, webhookSecrets, ...rest } = readConfig({});
+    expect(webhookSecrets.isEmpty).toBe(true);
     expect(schedulerId).toContain(`${process.pid}`);
     expect(rest).toEqual({
       apiAddress: "127.0.0.1:50051",
       host: "127.0.0.1",
       httpPort: 8001,
       maxConcurrency: 256,
+      targetAllowCidrs: [],
       logLevel: "info",
       shutdownGraceMs: 10_000,
       failpoints: [],
@@ -41,7 +46,7 @@ describe("configuration", () => {
     const faults = faultsOf({
       MAX_CONCURRENCY: "0",
       SCHEDULER_ID: "x".repeat(256),
-      TARGET_ALLOW_CIDRS: "10.0.0.0/8",
+      TARGET_ALLOW_CIDRS: "10.0.0.0/8, 10.0.0.1/8",
       API_TOKEN_FILE: "/token",
     });
     expect(faults.map((fault) => fault.split(/[: ]/)[0]).sort()).toEqual([
@@ -49,6 +54,20 @@ describe("configuration", () => {
       "MAX_CONCURRENCY",
       "SCHEDULER_ID",
       "TARGET_ALLOW_CIDRS",
+    ]);
+  });
+
+  it("takes ranges of addresses, and names each that is none by its place", () => {
+    const TARGET_ALLOW_CIDRS = "10.0.0.0/8, fd00::/8,192.0.2.7/32";
+    expect(readConfig({ TARGET_ALLOW_CIDRS }).targetAllowCidrs).toEqual(["10.0.0.0/8", "fd00::/8", "192.0.2.7/32"]);
+    const form = "must be one such as 10.0.0.0/8 or fd00::/8, with no bits behind its prefix";
+    expect(faultsOf({ TARGET_ALLOW_CIDRS: "10.0.0.1/8,10.0.0.0/8,,hunter2" })).toEqual([
+      `TARGET_ALLOW_CIDRS: range 1 ${form}`,
+      `TARGET_ALLOW_CIDRS: range 3 ${form}`,
+      `TARGET_ALLOW_CIDRS: range 4 ${form}`,
+    ]);
+    expect(faultsOf({ TARGET_ALLOW_CIDRS: Array(257).fill("10.0.0.0/8").join() })).toEqual([
+      "TARGET_ALLOW_CIDRS: has more than 256 ranges",
     ]);
   });
 
@@ -70,5 +89,31 @@ describe("configuration", () => {
     "after-heartbeat,",
   ])("does not take %s for a failpoint", (FAILPOINTS) => {
     expect(faultsOf({ FAILPOINTS })[0]).toMatch(/^FAILPOINTS: must be moments of calls/);
+  });
+});
+
+describe("a file of webhook secrets", () => {
+  const dir = mkdtempSync(join(tmpdir(), "taskscheduler-config-"));
+  const WEBHOOK_SECRETS_FILE = join(dir, "secrets");
+  afterAll(() => rmSync(dir, { recursive: true, force: true }));
+
+  it("is read", () => {
+    writeFileSync(WEBHOOK_SECRETS_FILE, "# ours\ndefault whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\n");
+    const { webhookSecrets } = readConfig({ WEBHOOK_SECRETS_FILE });
+    expect(webhookSecrets.keysOf("default")).toHaveLength(1);
+  });
+
+  it("has its faults named by their lines, and repeats none of them", () => {
+    writeFileSync(WEBHOOK_SECRETS_FILE, "\n\ndefault hunter2\n#\nother whsk_hunter2");
+    expect(faultsOf({ WEBHOOK_SECRETS_FILE })).toEqual([
+      "WEBHOOK_SECRETS_FILE: line 3 must be `name whsec_…`, the key 24 to 64 bytes in base64",
+      "WEBHOOK_SECRETS_FILE: line 5 has an asymmetric key (whsk_), which is not supported",
+    ]);
+  });
+
+  it("is a fault where it cannot be read", () => {
+    expect(faultsOf({ WEBHOOK_SECRETS_FILE: join(dir, "missing") })).toEqual([
+      "WEBHOOK_SECRETS_FILE: names a file that cannot be read (ENOENT)",
+    ]);
   });
 });

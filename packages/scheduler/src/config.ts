@@ -4,6 +4,7 @@ import {
   type Failpoint,
   failpointsInProduction,
   failpointsVariable,
+  fileVariable,
   integerVariable,
   logLevelVariable,
   millisecondsVariable,
@@ -11,6 +12,8 @@ import {
   portVariable,
   z,
 } from "@taskscheduler/runtime";
+import { parseAddressRange } from "./targets/address-range.js";
+import { noWebhookSecrets, parseWebhookSecrets, type WebhookSecrets } from "./targets/webhook-secrets.js";
 
 export interface SchedulerConfig {
   /** `host:port`. */
@@ -19,26 +22,52 @@ export interface SchedulerConfig {
   readonly host: string;
   readonly httpPort: number;
   readonly maxConcurrency: number;
+  /** Ranges such as `10.0.0.0/8` that targets may be in although they are not public. */
+  readonly targetAllowCidrs: readonly string[];
+  readonly webhookSecrets: WebhookSecrets;
   readonly logLevel: string;
   readonly shutdownGraceMs: number;
   /** For tests alone. */
   readonly failpoints: readonly Failpoint[];
 }
 
-const notSupportedYet = [
-  "API_TOKEN_FILE",
-  "TLS_CA_FILE",
-  "TLS_CERT_FILE",
-  "TLS_KEY_FILE",
-  "TARGET_ALLOW_CIDRS",
-  "WEBHOOK_SECRETS_FILE",
-];
+const notSupportedYet = ["API_TOKEN_FILE", "TLS_CA_FILE", "TLS_CERT_FILE", "TLS_KEY_FILE"];
 
 const addressPattern = /^([^\s:[\]/]+|\[[0-9a-fA-F:.]+\]):(\d{1,5})$/;
 
 function isAddress(text: string): boolean {
   const port = Number(addressPattern.exec(text)?.[2] ?? 0);
   return port >= 1 && port <= 65_535;
+}
+
+/** Each attempt is judged by all of them. */
+const maxRanges = 256;
+
+/** Ranges of addresses, separated by commas; each that is none is a fault of its own, by its place. */
+function rangesVariable() {
+  return z
+    .string()
+    .transform((text, context) => {
+      const items = text.split(",").map((item) => item.trim());
+      if (items.length > maxRanges) context.addIssue({ code: "custom", message: `has more than ${maxRanges} ranges` });
+      for (const [index, item] of items.slice(0, maxRanges).entries()) {
+        if (parseAddressRange(item) !== undefined) continue;
+        context.addIssue({ code: "custom", message: `range ${index + 1} ${rangeForm}` });
+      }
+      return Object.freeze(items);
+    })
+    .default([]);
+}
+
+const rangeForm = "must be one such as 10.0.0.0/8 or fd00::/8, with no bits behind its prefix";
+
+/** A file of `name whsec_…` lines; each line that is none is a fault of its own, by its number. */
+function secretsVariable() {
+  return fileVariable({ isTrimmed: false }).transform((text, context) => {
+    const { secrets, faults } = parseWebhookSecrets(text);
+    for (const message of faults) context.addIssue({ code: "custom", message });
+    return secrets;
+  });
 }
 
 const unaryCalls = SchedulerService.methods
@@ -55,6 +84,8 @@ const schema = z
     HOST: z.string().default("127.0.0.1"),
     HTTP_PORT: portVariable(8001),
     MAX_CONCURRENCY: integerVariable({ min: 1, max: 100_000, standard: 256 }),
+    TARGET_ALLOW_CIDRS: rangesVariable(),
+    WEBHOOK_SECRETS_FILE: secretsVariable().default(noWebhookSecrets),
     LOG_LEVEL: logLevelVariable(),
     SHUTDOWN_GRACE_MS: millisecondsVariable({ max: 3_600_000, standard: 10_000 }),
     FAILPOINTS: failpointsVariable(unaryCalls),
@@ -74,6 +105,8 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): S
     host: variables.HOST,
     httpPort: variables.HTTP_PORT,
     maxConcurrency: variables.MAX_CONCURRENCY,
+    targetAllowCidrs: variables.TARGET_ALLOW_CIDRS,
+    webhookSecrets: variables.WEBHOOK_SECRETS_FILE,
     logLevel: variables.LOG_LEVEL,
     shutdownGraceMs: variables.SHUTDOWN_GRACE_MS,
     failpoints: variables.FAILPOINTS,
