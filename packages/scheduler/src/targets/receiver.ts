@@ -1,26 +1,31 @@
-import { type buildConnector, type Dispatcher, Pool } from "undici";
+import { type buildConnector, Client, type Dispatcher } from "undici";
 
-/** Calls of one origin under way, and so its connections: even over HTTP/2 a POST has its connection to itself. */
+/** Calls of one origin under way, and so its connections: each call has one to itself, over HTTP/2 too. */
 export const maxCallsPerOrigin = 64;
 /** Below the 5 s of Node's servers: who closes a connection that is just taken up loses the request. */
 const keepAliveMs = 4_000;
 /** Where a server tells how long it keeps connections. */
 const maxKeepAliveMs = 10_000;
 const maxHeaderBytes = 16 * 1024;
-/**
- * A pool is replaced after so long, so that a name's new address is found, and after so many calls: servers end an HTTP/2
- * connection after 1000 requests, and the client then loses the one that is under way.
- */
-const maxPoolAgeMs = 60_000;
-const maxPoolCalls = 500;
+/** After so long a name is looked up again, so that its new address is found. */
+const maxConnectionAgeMs = 60_000;
+/** Many servers end an HTTP/2 connection after 1000 requests; undici loses the one that is then under way. */
+export const maxCallsPerConnection = 500;
+
+/** An undici client: one connection at a time, opened when it is needed. */
+interface Connection {
+  readonly client: Client;
+  readonly bornMs: number;
+  callsLeft: number;
+}
 
 /** An origin that is called, with its connections. */
 export class Receiver {
   readonly #origin: string;
   readonly #connect: buildConnector.connector;
-  /** The last is for new calls; those before have calls under way. */
-  readonly #pools = new Set<Pool>();
-  #newest: { readonly pool: Pool; readonly bornMs: number; callsLeft: number } | undefined;
+  readonly #connections = new Set<Connection>();
+  /** The last that became free is taken up first; the others are closed in time. */
+  readonly #free: Connection[] = [];
   #underWay = 0;
   readonly #waiting = new Set<() => void>();
 
@@ -39,8 +44,14 @@ export class Receiver {
    */
   async run<T>(exchange: (dispatcher: Dispatcher) => Promise<T>, signal: AbortSignal): Promise<T> {
     await this.#turn(signal);
+    const connection = this.#take();
     try {
-      return await exchange(this.#pool());
+      const result = await exchange(connection.client);
+      this.#giveBack(connection);
+      return result;
+    } catch (error) {
+      this.#drop(connection);
+      throw error;
     } finally {
       this.#underWay--;
       const [next] = this.#waiting;
@@ -50,7 +61,7 @@ export class Receiver {
 
   /** Fails what is under way. */
   async close(): Promise<void> {
-    await Promise.all([...this.#pools].map((pool) => pool.destroy()));
+    await Promise.all([...this.#connections].map(({ client }) => client.destroy()));
   }
 
   async #turn(signal: AbortSignal): Promise<void> {
@@ -80,23 +91,21 @@ export class Receiver {
     });
   }
 
-  #pool(): Pool {
-    const nowMs = performance.now();
-    if (this.#newest !== undefined && (this.#newest.callsLeft === 0 || nowMs - this.#newest.bornMs > maxPoolAgeMs)) {
-      this.#retire(this.#newest.pool);
-      this.#newest = undefined;
+  #take(): Connection {
+    for (let free = this.#free.pop(); free !== undefined; free = this.#free.pop()) {
+      if (free.callsLeft > 0 && performance.now() - free.bornMs < maxConnectionAgeMs) {
+        free.callsLeft--;
+        return free;
+      }
+      this.#drop(free);
     }
-    this.#newest ??= { pool: this.#createPool(), bornMs: nowMs, callsLeft: maxPoolCalls };
-    this.#newest.callsLeft--;
-    return this.#newest.pool;
+    return this.#open();
   }
 
-  /** The pool itself does not queue: its clients would outlive it where connections fail. */
-  #createPool(): Pool {
-    const pool = new Pool(this.#origin, {
+  #open(): Connection {
+    const client = new Client(this.#origin, {
       connect: this.#connect,
       allowH2: true,
-      pipelining: 1,
       keepAliveTimeout: keepAliveMs,
       keepAliveMaxTimeout: maxKeepAliveMs,
       maxHeaderSize: maxHeaderBytes,
@@ -104,15 +113,18 @@ export class Receiver {
       headersTimeout: 0,
       bodyTimeout: 0,
     });
-    this.#pools.add(pool);
-    return pool;
+    const connection = { client, bornMs: performance.now(), callsLeft: maxCallsPerConnection - 1 };
+    this.#connections.add(connection);
+    return connection;
   }
 
-  /** Its connections end with what is under way on them. */
-  #retire(pool: Pool): void {
-    pool.close().then(
-      () => this.#pools.delete(pool),
-      () => this.#pools.delete(pool),
-    );
+  #giveBack(connection: Connection): void {
+    if (connection.callsLeft > 0) this.#free.push(connection);
+    else this.#drop(connection);
+  }
+
+  #drop(connection: Connection): void {
+    this.#connections.delete(connection);
+    connection.client.destroy().catch(() => undefined);
   }
 }
