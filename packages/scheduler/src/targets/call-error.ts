@@ -14,18 +14,18 @@ export function failureOf(error: unknown, httpStatus: number): WebhookOutcome {
   const where = httpStatus === 0 ? "" : `, in the response with HTTP ${httpStatus}`;
   if (error instanceof Refusal) return failedBy(error.failure, error.message);
   if (error instanceof CallEnded) return failedBy(error.failure, `${error.message}${where}`, { httpStatus });
-  if (codeOf(error) === connectTimeoutCode) return failedBy("TIMEOUT", "timed out while connecting");
+  if (fieldsOf(error).code === connectTimeoutCode) return failedBy("TIMEOUT", "timed out while connecting");
   return failedBy("CONNECTION", `connection failed${where}: ${messageOf(error)}`, { httpStatus });
 }
 
 /** Where several addresses were tried, what each failed by. */
 function messageOf(error: unknown): string {
-  if (error instanceof AggregateError) return error.errors.map(messageOf).join("; ");
-  if (error instanceof Error) return error.message || (codeOf(error) ?? error.name);
-  return "unknown";
+  const { errors, message, code, name } = fieldsOf(error);
+  if (Array.isArray(errors)) return errors.map(messageOf).join("; ");
+  const isText = (value: unknown): value is string => typeof value === "string" && value !== "";
+  return [message, code, name].find(isText) ?? "unknown";
 }
 
-function codeOf(error: unknown): string | undefined {
-  if (typeof error !== "object" || error === null || !("code" in error)) return undefined;
-  return typeof error.code === "string" ? error.code : undefined;
+function fieldsOf(error: unknown): Partial<Record<"errors" | "message" | "code" | "name", unknown>> {
+  return typeof error === "object" && error !== null ? error : {};
 }

@@ -1,3 +1,7 @@
+import { setMaxListeners } from "node:events";
+
+/** Node warns of more than ten; there are as many as calls that share a signal. */
+const noListenerLimit = 0;
 /** Node fires a longer timer at once. */
 const longestTimerMs = 2 ** 31 - 1;
 
@@ -35,7 +39,8 @@ export function createCallTime(timeoutMs: number, outer: AbortSignal): CallTime 
   // Nobody may be waiting yet, or any more.
   ended.catch(() => undefined);
   if (outer.aborted) abort();
-  else outer.addEventListener("abort", abort, { once: true });
+  setMaxListeners(noListenerLimit, outer);
+  outer.addEventListener("abort", abort, { once: true });
   return {
     signal,
     ended,
