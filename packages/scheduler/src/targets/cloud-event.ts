@@ -2,7 +2,7 @@ import type { Content } from "./content.js";
 import type { Headers } from "./user-headers.js";
 import type { WebhookCall } from "./webhook-call.js";
 
-export const eventType = "taskscheduler.execution.due";
+const eventType = "taskscheduler.execution.due";
 export const structuredContentType = "application/cloudevents+json; charset=utf-8";
 
 /** The attributes of a CloudEvent 1.0; `attempt` and `trigger` are extensions. */

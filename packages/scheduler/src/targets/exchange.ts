@@ -3,7 +3,7 @@ import type { Dispatcher } from "undici";
 import type { WebhookRequest } from "./webhook-request.js";
 
 /** What is read of a response; the connection of one that goes on is closed. */
-export const maxResponseBytes = 64 * 1024;
+const maxResponseBytes = 64 * 1024;
 /** What is kept of that, to show the beginning of. */
 const keptBytes = 4 * 1024;
 

@@ -1,7 +1,7 @@
 import { type buildConnector, Client, type Dispatcher } from "undici";
 
 /** Calls of one origin under way, and so its connections: each call has one to itself, over HTTP/2 too. */
-export const maxCallsPerOrigin = 64;
+const maxCallsPerOrigin = 64;
 /** Below the 5 s of Node's servers: who closes a connection that is just taken up loses the request. */
 const keepAliveMs = 4_000;
 /** Where a server tells how long it keeps connections. */
@@ -10,7 +10,7 @@ const maxHeaderBytes = 16 * 1024;
 /** After so long a name is looked up again, so that its new address is found. */
 const maxConnectionAgeMs = 60_000;
 /** Many servers end an HTTP/2 connection after 1000 requests; undici loses the one that is then under way. */
-export const maxCallsPerConnection = 500;
+const maxCallsPerConnection = 500;
 
 /** An undici client: one connection at a time, opened when it is needed. */
 interface Connection {
