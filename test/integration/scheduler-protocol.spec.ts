@@ -28,7 +28,8 @@ async function untilMetric(line: string): Promise<void> {
 async function startScheduler(): Promise<void> {
   registry = createMetrics().registry;
   const logger = createLogger({ name: "scheduler", level: process.env["LOG_LEVEL"] ?? "silent" });
-  scheduler = createScheduler({ apiAddress: api.address, schedulerId: "s", maxConcurrency: 256, logger, registry });
+  const limits = { maxConcurrency: 256, maxConcurrencyPerHost: 64, maxConcurrencyPerTask: 16, maxRatePerHost: 0 };
+  scheduler = createScheduler({ apiAddress: api.address, schedulerId: "s", limits, logger, registry });
   await scheduler.start(new AbortController().signal);
 }
 

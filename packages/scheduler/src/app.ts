@@ -13,6 +13,7 @@ import { Timekeeper } from "./lease/timekeeper.js";
 import { collectFrom, createSchedulerMetrics } from "./metrics.js";
 import { createReporter } from "./reporter/reporter.js";
 import { createExecutionRunner } from "./runner/execution-runner.js";
+import type { RunLimits } from "./runner/run-limits.js";
 import { createReminderRunner } from "./runner/runner.js";
 import { createLifecycle, type Rooms, type Scheduler } from "./scheduler.js";
 
@@ -20,8 +21,7 @@ export interface SchedulerOptions {
   /** `host:port` of the API's gRPC port. */
   readonly apiAddress: string;
   readonly schedulerId: string;
-  /** Executions in flight. */
-  readonly maxConcurrency: number;
+  readonly limits: RunLimits;
   readonly logger: Logger;
   readonly registry: Registry;
   /** Default: none. */
@@ -39,7 +39,7 @@ const maxArmed = 1_000_000;
 
 /** Puts the rooms together: told (feed) → due (alarms) → claimed → run → reported. */
 export function createScheduler(options: SchedulerOptions): Scheduler {
-  const { logger, registry, maxConcurrency, schedulerId, clock = systemClock, failpoints = [] } = options;
+  const { logger, registry, limits, schedulerId, clock = systemClock, failpoints = [] } = options;
   const metrics = createSchedulerMetrics(registry);
   const client = withFailpoints(createApiClient(options.apiAddress), failpoints);
   const settled = new SettledFences();
@@ -97,10 +97,10 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
   const reporter = createReporter({ client, session, held, logger });
   const mayStart = (): boolean => session.incarnation !== undefined && timekeeper.mayStart();
   const runner = createReminderRunner(() => timekeeper.nowMs());
-  const runs = createExecutionRunner({ maxConcurrency, mayStart, held, timekeeper, runner, reporter, metrics });
+  const runs = createExecutionRunner({ limits, mayStart, held, timekeeper, runner, reporter, metrics });
   const feed = new Subscription({ client, session, armed, held, onChange: () => session.beatSoon(), logger });
 
-  const rooms: Rooms = { client, timekeeper, session, feed, alarms, held, claimer, reporter };
+  const rooms: Rooms = { client, timekeeper, session, feed, alarms, held, claimer, runs, reporter };
   collectMetrics(registry, rooms);
   return createLifecycle(rooms, logger);
 }

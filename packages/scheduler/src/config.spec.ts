@@ -23,7 +23,7 @@ describe("configuration", () => {
       apiAddress: "127.0.0.1:50051",
       host: "127.0.0.1",
       httpPort: 8001,
-      maxConcurrency: 256,
+      limits: { maxConcurrency: 256, maxConcurrencyPerHost: 64, maxConcurrencyPerTask: 16, maxRatePerHost: 0 },
       targetAllowCidrs: [],
       logLevel: "info",
       shutdownGraceMs: 10_000,
@@ -41,6 +41,21 @@ describe("configuration", () => {
       expect(faultsOf({ API_ADDRESS: address })).toEqual(["API_ADDRESS: must be host:port"]);
     },
   );
+
+  it("takes limits, and no rate for none", () => {
+    const limits = { MAX_CONCURRENCY: "4", MAX_CONCURRENCY_PER_HOST: "3", MAX_CONCURRENCY_PER_TASK: "2" };
+    expect(readConfig({ ...limits, MAX_RATE_PER_HOST: "0" }).limits.maxRatePerHost).toBe(0);
+    expect(readConfig({ ...limits, MAX_RATE_PER_HOST: "1" }).limits).toEqual({
+      ...{ maxConcurrency: 4, maxConcurrencyPerHost: 3, maxConcurrencyPerTask: 2, maxRatePerHost: 1 },
+    });
+    expect(
+      faultsOf({ MAX_CONCURRENCY_PER_HOST: "0", MAX_CONCURRENCY_PER_TASK: "100001", MAX_RATE_PER_HOST: "0.5" }),
+    ).toEqual([
+      "MAX_CONCURRENCY_PER_HOST: must be a whole number from 1 to 100000",
+      "MAX_CONCURRENCY_PER_TASK: must be a whole number from 1 to 100000",
+      "MAX_RATE_PER_HOST: must be a whole number from 0 to 100000",
+    ]);
+  });
 
   it("names every fault, and what is not supported yet", () => {
     const faults = faultsOf({

@@ -12,6 +12,7 @@ import {
   portVariable,
   z,
 } from "@taskscheduler/runtime";
+import type { RunLimits } from "./runner/run-limits.js";
 import { parseAddressRange } from "./targets/address-range.js";
 import { noWebhookSecrets, parseWebhookSecrets, type WebhookSecrets } from "./targets/webhook-secrets.js";
 
@@ -21,7 +22,7 @@ export interface SchedulerConfig {
   readonly schedulerId: string;
   readonly host: string;
   readonly httpPort: number;
-  readonly maxConcurrency: number;
+  readonly limits: RunLimits;
   /** Ranges such as `10.0.0.0/8` that targets may be in although they are not public. */
   readonly targetAllowCidrs: readonly string[];
   readonly webhookSecrets: WebhookSecrets;
@@ -84,6 +85,9 @@ const schema = z
     HOST: z.string().default("127.0.0.1"),
     HTTP_PORT: portVariable(8001),
     MAX_CONCURRENCY: integerVariable({ min: 1, max: 100_000, standard: 256 }),
+    MAX_CONCURRENCY_PER_HOST: integerVariable({ min: 1, max: 100_000, standard: 64 }),
+    MAX_CONCURRENCY_PER_TASK: integerVariable({ min: 1, max: 100_000, standard: 16 }),
+    MAX_RATE_PER_HOST: integerVariable({ min: 0, max: 100_000, standard: 0 }),
     TARGET_ALLOW_CIDRS: rangesVariable(),
     WEBHOOK_SECRETS_FILE: secretsVariable().default(noWebhookSecrets),
     LOG_LEVEL: logLevelVariable(),
@@ -104,7 +108,12 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): S
     schedulerId: variables.SCHEDULER_ID,
     host: variables.HOST,
     httpPort: variables.HTTP_PORT,
-    maxConcurrency: variables.MAX_CONCURRENCY,
+    limits: Object.freeze({
+      maxConcurrency: variables.MAX_CONCURRENCY,
+      maxConcurrencyPerHost: variables.MAX_CONCURRENCY_PER_HOST,
+      maxConcurrencyPerTask: variables.MAX_CONCURRENCY_PER_TASK,
+      maxRatePerHost: variables.MAX_RATE_PER_HOST,
+    }),
     targetAllowCidrs: variables.TARGET_ALLOW_CIDRS,
     webhookSecrets: variables.WEBHOOK_SECRETS_FILE,
     logLevel: variables.LOG_LEVEL,

@@ -3,11 +3,13 @@ import { type Logger, sleep } from "@taskscheduler/runtime";
 import type { Alarms } from "./alarms/alarms.js";
 import type { ApiClient } from "./api-client/api-client.js";
 import type { Claimer } from "./claims/claimer.js";
+import type { HeldClaim } from "./claims/held-claim.js";
 import type { HeldClaims } from "./claims/held-claims.js";
 import type { Subscription } from "./feed/subscription.js";
 import type { Session } from "./lease/session.js";
 import type { Timekeeper } from "./lease/timekeeper.js";
 import type { Reporter } from "./reporter/reporter.js";
+import type { RunQueue } from "./runner/run-queue.js";
 
 /** Claims are asked for two seconds ahead: what is held when the process is told to stop is due by then. */
 const drainMs = 2_500;
@@ -22,6 +24,7 @@ export interface Rooms {
   readonly alarms: Alarms;
   readonly held: HeldClaims;
   readonly claimer: Claimer;
+  readonly runs: RunQueue<HeldClaim>;
   readonly reporter: Reporter;
 }
 
@@ -35,7 +38,7 @@ export interface Scheduler extends Part {
  * is reported), stopped.
  */
 export function createLifecycle(rooms: Rooms, logger: Logger): Scheduler {
-  const { client, timekeeper, session, feed, alarms, claimer, reporter } = rooms;
+  const { client, timekeeper, session, feed, alarms, claimer, runs, reporter } = rooms;
   const ending = new AbortController();
   let running: Promise<unknown> | undefined;
   let ticker: NodeJS.Timeout | undefined;
@@ -48,6 +51,7 @@ export function createLifecycle(rooms: Rooms, logger: Logger): Scheduler {
     claimer.stop();
     reporter.stop();
     alarms.stop();
+    runs.stop();
     client.close();
     await running;
   };

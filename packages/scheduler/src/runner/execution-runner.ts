@@ -3,11 +3,12 @@ import type { HeldClaims } from "../claims/held-claims.js";
 import type { Timekeeper } from "../lease/timekeeper.js";
 import type { SchedulerMetrics } from "../metrics.js";
 import type { Reporter } from "../reporter/reporter.js";
+import type { RunLimits } from "./run-limits.js";
 import { RunQueue } from "./run-queue.js";
 import type { Runner } from "./runner.js";
 
 export interface ExecutionRunnerOptions {
-  readonly maxConcurrency: number;
+  readonly limits: RunLimits;
   /** Whether anything may start at this moment. */
   readonly mayStart: () => boolean;
   readonly held: HeldClaims;
@@ -19,8 +20,16 @@ export interface ExecutionRunnerOptions {
 
 /** Runs claims whose time has come, and hands on how they ended. */
 export function createExecutionRunner(options: ExecutionRunnerOptions): RunQueue<HeldClaim> {
-  const { maxConcurrency, mayStart } = options;
-  return new RunQueue({ maxConcurrency, isOpen: mayStart, run: (claim) => execute(claim, options) });
+  const { limits, mayStart, timekeeper } = options;
+  return new RunQueue<HeldClaim>({
+    limits,
+    // Every run is a reminder.
+    laneOf: () => undefined,
+    isWanted: ({ state }) => state === "due",
+    isOpen: mayStart,
+    run: (claim) => execute(claim, options),
+    nowMs: () => timekeeper.monotonicMs(),
+  });
 }
 
 async function execute(claim: HeldClaim, options: ExecutionRunnerOptions): Promise<void> {
