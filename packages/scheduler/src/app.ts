@@ -105,10 +105,13 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
   return createLifecycle(rooms, logger);
 }
 
-function collectMetrics(registry: Registry, { timekeeper, alarms, held, feed }: Rooms): void {
+function collectMetrics(registry: Registry, { timekeeper, alarms, held, runs, feed }: Rooms): void {
   collectFrom(registry, {
     alarms: () => ({ claim: alarms.claims.size, run: alarms.runs.size }),
     held: () => held.size,
+    runsWaiting: () => runs.waiting,
+    runsInFlight: () => runs.inFlight,
+    targetHosts: () => runs.hosts,
     reportsPending: () => held.endedSize,
     clockOffsetMs: () => timekeeper.offsetMs,
     leaseRemainingMs: () => timekeeper.leaseRemainingMs,

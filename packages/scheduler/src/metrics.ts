@@ -4,6 +4,9 @@ import { Counter, Gauge, Histogram, type Registry } from "@taskscheduler/runtime
 export interface MetricSources {
   readonly alarms: () => Readonly<Record<"claim" | "run", number>>;
   readonly held: () => number;
+  readonly runsWaiting: () => number;
+  readonly runsInFlight: () => number;
+  readonly targetHosts: () => number;
   readonly reportsPending: () => number;
   readonly clockOffsetMs: () => number;
   readonly leaseRemainingMs: () => number;
@@ -61,6 +64,13 @@ export function collectFrom(registry: Registry, sources: MetricSources): void {
     },
   });
   gauge("claims_held", "Claims from their grant to the acknowledged report.", sources.held);
+  gauge("runs_waiting", "Executions that are due and have not started.", sources.runsWaiting);
+  gauge("runs_in_flight", "Executions that call a target and have not ended.", sources.runsInFlight);
+  gauge(
+    "target_hosts",
+    "Hosts that runs in flight or waiting call, or whose rate has not recovered.",
+    sources.targetHosts,
+  );
   gauge("reports_pending", "Executions that ended and whose report is not acknowledged.", sources.reportsPending);
   gauge("feed_age_seconds", "Time since the API last said that all that falls due soon has been told.", () => {
     return sources.feedAgeMs() / 1000;
