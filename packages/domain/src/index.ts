@@ -1,3 +1,4 @@
+export { PLACEHOLDER_NAMES, placeholdersOf, renderBody, type TemplateFields } from "./body-template.js";
 export {
   ERROR_REASONS,
   type ErrorReason,
@@ -9,6 +10,7 @@ export {
 } from "./errors.js";
 export { formatExecutionId, parseExecutionId } from "./execution-id.js";
 export { RECURRENCES, type Recurrence } from "./recurrence.js";
+export { type AttemptFailure, type FailedAttempt, GONE, type RetryPolicy, retryDelayMs } from "./retry-policy.js";
 export {
   countOccurrences,
   isOccurrence,
@@ -35,3 +37,4 @@ export {
 } from "./states.js";
 export { MAX_TIME_MS, MIN_TIME_MS } from "./time-range.js";
 export { parseTimeZone } from "./time-zone.js";
+export { WEBHOOK_METHODS, type Webhook, type WebhookContentMode, type WebhookMethod } from "./webhook.js";
