@@ -12,7 +12,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file taskscheduler/v1/execution.proto.
  */
 export const file_taskscheduler_v1_execution: GenFile = /*@__PURE__*/
-  fileDesc("CiB0YXNrc2NoZWR1bGVyL3YxL2V4ZWN1dGlvbi5wcm90bxIQdGFza3NjaGVkdWxlci52MSLZBAoJRXhlY3V0aW9uEgoKAmlkGAEgASgJEg8KB3Rhc2tfaWQYAiABKA0SEQoJdGFza19uYW1lGAMgASgJEjIKDnNjaGVkdWxlZF90aW1lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIzCgd0cmlnZ2VyGAUgASgOMiIudGFza3NjaGVkdWxlci52MS5FeGVjdXRpb25UcmlnZ2VyEi8KBXN0YXRlGAYgASgOMiAudGFza3NjaGVkdWxlci52MS5FeGVjdXRpb25TdGF0ZRIPCgdhdHRlbXB0GAcgASgNEhQKDHNjaGVkdWxlcl9pZBgIIAEoCRIuCgpjbGFpbV90aW1lGAkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIuCgpzdGFydF90aW1lGAogASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCghlbmRfdGltZRgLIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASKwoIbGF0ZW5lc3MYDCABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SDQoFZXJyb3IYDSABKAkSEwoLaHR0cF9zdGF0dXMYDiABKA0SNAoIYXR0ZW1wdHMYDyADKAsyIi50YXNrc2NoZWR1bGVyLnYxLkV4ZWN1dGlvbkF0dGVtcHQSFAoMbWlzc2VkX2NvdW50GBAgASgNEjAKDG1pc3NlZF91bnRpbBgRIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAi7AEKEEV4ZWN1dGlvbkF0dGVtcHQSDwoHYXR0ZW1wdBgBIAEoDRIUCgxzY2hlZHVsZXJfaWQYAiABKAkSLgoKc3RhcnRfdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLAoIZW5kX3RpbWUYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KBXN0YXRlGAUgASgOMiAudGFza3NjaGVkdWxlci52MS5FeGVjdXRpb25TdGF0ZRINCgVlcnJvchgGIAEoCRITCgtodHRwX3N0YXR1cxgHIAEoDSq5AgoORXhlY3V0aW9uU3RhdGUSHwobRVhFQ1VUSU9OX1NUQVRFX1VOU1BFQ0lGSUVEEAASGwoXRVhFQ1VUSU9OX1NUQVRFX1BFTkRJTkcQARIbChdFWEVDVVRJT05fU1RBVEVfQ0xBSU1FRBACEhsKF0VYRUNVVElPTl9TVEFURV9SVU5OSU5HEAMSHAoYRVhFQ1VUSU9OX1NUQVRFX1JFVFJZSU5HEAQSHQoZRVhFQ1VUSU9OX1NUQVRFX1NVQ0NFRURFRBAFEhoKFkVYRUNVVElPTl9TVEFURV9GQUlMRUQQBhIdChlFWEVDVVRJT05fU1RBVEVfQ0FOQ0VMTEVEEAcSGgoWRVhFQ1VUSU9OX1NUQVRFX01JU1NFRBAIEhsKF0VYRUNVVElPTl9TVEFURV9TS0lQUEVEEAkqswEKEEV4ZWN1dGlvblRyaWdnZXISIQodRVhFQ1VUSU9OX1RSSUdHRVJfVU5TUEVDSUZJRUQQABIeChpFWEVDVVRJT05fVFJJR0dFUl9TQ0hFRFVMRRABEhwKGEVYRUNVVElPTl9UUklHR0VSX01BTlVBTBACEh4KGkVYRUNVVElPTl9UUklHR0VSX0NBVENIX1VQEAMSHgoaRVhFQ1VUSU9OX1RSSUdHRVJfQkFDS0ZJTEwQBGIGcHJvdG8z", [file_google_protobuf_duration, file_google_protobuf_timestamp]);
+  fileDesc("CiB0YXNrc2NoZWR1bGVyL3YxL2V4ZWN1dGlvbi5wcm90bxIQdGFza3NjaGVkdWxlci52MSKJBQoJRXhlY3V0aW9uEgoKAmlkGAEgASgJEg8KB3Rhc2tfaWQYAiABKA0SEQoJdGFza19uYW1lGAMgASgJEjIKDnNjaGVkdWxlZF90aW1lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIzCgd0cmlnZ2VyGAUgASgOMiIudGFza3NjaGVkdWxlci52MS5FeGVjdXRpb25UcmlnZ2VyEi8KBXN0YXRlGAYgASgOMiAudGFza3NjaGVkdWxlci52MS5FeGVjdXRpb25TdGF0ZRIPCgdhdHRlbXB0GAcgASgNEhQKDHNjaGVkdWxlcl9pZBgIIAEoCRIuCgpjbGFpbV90aW1lGAkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIuCgpzdGFydF90aW1lGAogASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCghlbmRfdGltZRgLIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASKwoIbGF0ZW5lc3MYDCABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SDQoFZXJyb3IYDSABKAkSEwoLaHR0cF9zdGF0dXMYDiABKA0SNAoIYXR0ZW1wdHMYDyADKAsyIi50YXNrc2NoZWR1bGVyLnYxLkV4ZWN1dGlvbkF0dGVtcHQSFAoMbWlzc2VkX2NvdW50GBAgASgNEjAKDG1pc3NlZF91bnRpbBgRIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLgoKcmV0cnlfdGltZRgSIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAimQIKEEV4ZWN1dGlvbkF0dGVtcHQSDwoHYXR0ZW1wdBgBIAEoDRIUCgxzY2hlZHVsZXJfaWQYAiABKAkSLgoKc3RhcnRfdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLAoIZW5kX3RpbWUYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KBXN0YXRlGAUgASgOMiAudGFza3NjaGVkdWxlci52MS5FeGVjdXRpb25TdGF0ZRINCgVlcnJvchgGIAEoCRITCgtodHRwX3N0YXR1cxgHIAEoDRIrCghkdXJhdGlvbhgIIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbiq5AgoORXhlY3V0aW9uU3RhdGUSHwobRVhFQ1VUSU9OX1NUQVRFX1VOU1BFQ0lGSUVEEAASGwoXRVhFQ1VUSU9OX1NUQVRFX1BFTkRJTkcQARIbChdFWEVDVVRJT05fU1RBVEVfQ0xBSU1FRBACEhsKF0VYRUNVVElPTl9TVEFURV9SVU5OSU5HEAMSHAoYRVhFQ1VUSU9OX1NUQVRFX1JFVFJZSU5HEAQSHQoZRVhFQ1VUSU9OX1NUQVRFX1NVQ0NFRURFRBAFEhoKFkVYRUNVVElPTl9TVEFURV9GQUlMRUQQBhIdChlFWEVDVVRJT05fU1RBVEVfQ0FOQ0VMTEVEEAcSGgoWRVhFQ1VUSU9OX1NUQVRFX01JU1NFRBAIEhsKF0VYRUNVVElPTl9TVEFURV9TS0lQUEVEEAkqswEKEEV4ZWN1dGlvblRyaWdnZXISIQodRVhFQ1VUSU9OX1RSSUdHRVJfVU5TUEVDSUZJRUQQABIeChpFWEVDVVRJT05fVFJJR0dFUl9TQ0hFRFVMRRABEhwKGEVYRUNVVElPTl9UUklHR0VSX01BTlVBTBACEh4KGkVYRUNVVElPTl9UUklHR0VSX0NBVENIX1VQEAMSHgoaRVhFQ1VUSU9OX1RSSUdHRVJfQkFDS0ZJTEwQBGIGcHJvdG8z", [file_google_protobuf_duration, file_google_protobuf_timestamp]);
 
 /**
  * What became of one occurrence of a task. There is at most one for a task and a scheduled time; it outlives the task.
@@ -84,7 +84,7 @@ export type Execution = Message<"taskscheduler.v1.Execution"> & {
   claimTime?: Timestamp | undefined;
 
   /**
-   * When it began to run.
+   * When its first attempt began.
    *
    * @generated from field: google.protobuf.Timestamp start_time = 10;
    */
@@ -112,14 +112,14 @@ export type Execution = Message<"taskscheduler.v1.Execution"> & {
   error: string;
 
   /**
-   * The target's answer; 0: none.
+   * The target's last answer; 0: none.
    *
    * @generated from field: uint32 http_status = 14;
    */
   httpStatus: number;
 
   /**
-   * Each attempt that ended, in order.
+   * Each attempt that ended, in order, and one that has run for a while; of more than 100 the latest.
    *
    * @generated from field: repeated taskscheduler.v1.ExecutionAttempt attempts = 15;
    */
@@ -138,6 +138,13 @@ export type Execution = Message<"taskscheduler.v1.Execution"> & {
    * @generated from field: google.protobuf.Timestamp missed_until = 17;
    */
   missedUntil?: Timestamp | undefined;
+
+  /**
+   * Of a RETRYING row: when the next attempt is due.
+   *
+   * @generated from field: google.protobuf.Timestamp retry_time = 18;
+   */
+  retryTime?: Timestamp | undefined;
 };
 
 /**
@@ -182,14 +189,14 @@ export type ExecutionAttempt = Message<"taskscheduler.v1.ExecutionAttempt"> & {
   endTime?: Timestamp | undefined;
 
   /**
-   * How it ended.
+   * How it ended: SUCCEEDED, FAILED or CANCELLED; or RUNNING.
    *
    * @generated from field: taskscheduler.v1.ExecutionState state = 5;
    */
   state: ExecutionState;
 
   /**
-   * In one line, why it failed.
+   * In one line, why it failed. Of an HTTP answer it holds the first 200 characters.
    *
    * @generated from field: string error = 6;
    */
@@ -201,6 +208,13 @@ export type ExecutionAttempt = Message<"taskscheduler.v1.ExecutionAttempt"> & {
    * @generated from field: uint32 http_status = 7;
    */
   httpStatus: number;
+
+  /**
+   * end_time less start_time, where both are known.
+   *
+   * @generated from field: google.protobuf.Duration duration = 8;
+   */
+  duration?: Duration | undefined;
 };
 
 /**

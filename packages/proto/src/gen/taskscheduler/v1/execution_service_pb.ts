@@ -17,7 +17,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file taskscheduler/v1/execution_service.proto.
  */
 export const file_taskscheduler_v1_execution_service: GenFile = /*@__PURE__*/
-  fileDesc("Cih0YXNrc2NoZWR1bGVyL3YxL2V4ZWN1dGlvbl9zZXJ2aWNlLnByb3RvEhB0YXNrc2NoZWR1bGVyLnYxIiwKE0dldEV4ZWN1dGlvblJlcXVlc3QSFQoCaWQYASABKAlCCbpIBnIEEAEYQCJGChRHZXRFeGVjdXRpb25SZXNwb25zZRIuCglleGVjdXRpb24YASABKAsyGy50YXNrc2NoZWR1bGVyLnYxLkV4ZWN1dGlvbiLCAgoVTGlzdEV4ZWN1dGlvbnNSZXF1ZXN0EhoKCXBhZ2Vfc2l6ZRgBIAEoBUIHukgEGgIoABIcCgpwYWdlX3Rva2VuGAIgASgJQgi6SAVyAxiAIBIPCgd0YXNrX2lkGAMgASgNEkMKBnN0YXRlcxgEIAMoDjIgLnRhc2tzY2hlZHVsZXIudjEuRXhlY3V0aW9uU3RhdGVCEbpIDpIBCxAUIgeCAQQQASAAEjMKD3NjaGVkdWxlZF9hZnRlchgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASNAoQc2NoZWR1bGVkX2JlZm9yZRgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASGQoIb3JkZXJfYnkYByABKAlCB7pIBHICGEASEwoLY291bnRfdG90YWwYCCABKAgidgoWTGlzdEV4ZWN1dGlvbnNSZXNwb25zZRIvCgpleGVjdXRpb25zGAEgAygLMhsudGFza3NjaGVkdWxlci52MS5FeGVjdXRpb24SFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJEhIKCnRvdGFsX3NpemUYAyABKAUiXAoWQ2FuY2VsRXhlY3V0aW9uUmVxdWVzdBIKCgJpZBgBIAEoCRIfCgpyZXF1ZXN0X2lkGAIgASgJQgu6SAjYAQFyA7ABARIVCg12YWxpZGF0ZV9vbmx5GAMgASgIIkkKF0NhbmNlbEV4ZWN1dGlvblJlc3BvbnNlEi4KCWV4ZWN1dGlvbhgBIAEoCzIbLnRhc2tzY2hlZHVsZXIudjEuRXhlY3V0aW9uIlsKFVJldHJ5RXhlY3V0aW9uUmVxdWVzdBIKCgJpZBgBIAEoCRIfCgpyZXF1ZXN0X2lkGAIgASgJQgu6SAjYAQFyA7ABARIVCg12YWxpZGF0ZV9vbmx5GAMgASgIIkgKFlJldHJ5RXhlY3V0aW9uUmVzcG9uc2USLgoJZXhlY3V0aW9uGAEgASgLMhsudGFza3NjaGVkdWxlci52MS5FeGVjdXRpb24iSQoWV2F0Y2hFeGVjdXRpb25zUmVxdWVzdBIeCgxyZXN1bWVfdG9rZW4YASABKAlCCLpIBXIDGIACEg8KB3Rhc2tfaWQYAiABKA0inQIKF1dhdGNoRXhlY3V0aW9uc1Jlc3BvbnNlEi8KCHNuYXBzaG90GAEgASgLMhsudGFza3NjaGVkdWxlci52MS5FeGVjdXRpb25IABI/ChFzbmFwc2hvdF9jb21wbGV0ZRgCIAEoCzIiLnRhc2tzY2hlZHVsZXIudjEuU25hcHNob3RDb21wbGV0ZUgAEi8KCHVwc2VydGVkGAMgASgLMhsudGFza3NjaGVkdWxlci52MS5FeGVjdXRpb25IABIuCghib29rbWFyaxgEIAEoCzIaLnRhc2tzY2hlZHVsZXIudjEuQm9va21hcmtIABIQCghyZXZpc2lvbhgFIAEoAxIUCgxyZXN1bWVfdG9rZW4YBiABKAlCBwoFZXZlbnQimAEKGlN1bW1hcml6ZUV4ZWN1dGlvbnNSZXF1ZXN0Eg8KB3Rhc2tfaWQYASABKA0SMwoPc2NoZWR1bGVkX2FmdGVyGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBI0ChBzY2hlZHVsZWRfYmVmb3JlGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCJUChtTdW1tYXJpemVFeGVjdXRpb25zUmVzcG9uc2USNQoGY291bnRzGAEgAygLMiUudGFza3NjaGVkdWxlci52MS5FeGVjdXRpb25TdGF0ZUNvdW50IlUKE0V4ZWN1dGlvblN0YXRlQ291bnQSLwoFc3RhdGUYASABKA4yIC50YXNrc2NoZWR1bGVyLnYxLkV4ZWN1dGlvblN0YXRlEg0KBWNvdW50GAIgASgDMpYFChBFeGVjdXRpb25TZXJ2aWNlEmIKDEdldEV4ZWN1dGlvbhIlLnRhc2tzY2hlZHVsZXIudjEuR2V0RXhlY3V0aW9uUmVxdWVzdBomLnRhc2tzY2hlZHVsZXIudjEuR2V0RXhlY3V0aW9uUmVzcG9uc2UiA5ACARJoCg5MaXN0RXhlY3V0aW9ucxInLnRhc2tzY2hlZHVsZXIudjEuTGlzdEV4ZWN1dGlvbnNSZXF1ZXN0GigudGFza3NjaGVkdWxlci52MS5MaXN0RXhlY3V0aW9uc1Jlc3BvbnNlIgOQAgESaAoPQ2FuY2VsRXhlY3V0aW9uEigudGFza3NjaGVkdWxlci52MS5DYW5jZWxFeGVjdXRpb25SZXF1ZXN0GikudGFza3NjaGVkdWxlci52MS5DYW5jZWxFeGVjdXRpb25SZXNwb25zZSIAEmUKDlJldHJ5RXhlY3V0aW9uEicudGFza3NjaGVkdWxlci52MS5SZXRyeUV4ZWN1dGlvblJlcXVlc3QaKC50YXNrc2NoZWR1bGVyLnYxLlJldHJ5RXhlY3V0aW9uUmVzcG9uc2UiABJqCg9XYXRjaEV4ZWN1dGlvbnMSKC50YXNrc2NoZWR1bGVyLnYxLldhdGNoRXhlY3V0aW9uc1JlcXVlc3QaKS50YXNrc2NoZWR1bGVyLnYxLldhdGNoRXhlY3V0aW9uc1Jlc3BvbnNlIgAwARJ3ChNTdW1tYXJpemVFeGVjdXRpb25zEiwudGFza3NjaGVkdWxlci52MS5TdW1tYXJpemVFeGVjdXRpb25zUmVxdWVzdBotLnRhc2tzY2hlZHVsZXIudjEuU3VtbWFyaXplRXhlY3V0aW9uc1Jlc3BvbnNlIgOQAgFiBnByb3RvMw", [file_buf_validate_validate, file_google_protobuf_timestamp, file_taskscheduler_v1_execution, file_taskscheduler_v1_task_service]);
+  fileDesc("Cih0YXNrc2NoZWR1bGVyL3YxL2V4ZWN1dGlvbl9zZXJ2aWNlLnByb3RvEhB0YXNrc2NoZWR1bGVyLnYxIiwKE0dldEV4ZWN1dGlvblJlcXVlc3QSFQoCaWQYASABKAlCCbpIBnIEEAEYQCJGChRHZXRFeGVjdXRpb25SZXNwb25zZRIuCglleGVjdXRpb24YASABKAsyGy50YXNrc2NoZWR1bGVyLnYxLkV4ZWN1dGlvbiLCAgoVTGlzdEV4ZWN1dGlvbnNSZXF1ZXN0EhoKCXBhZ2Vfc2l6ZRgBIAEoBUIHukgEGgIoABIcCgpwYWdlX3Rva2VuGAIgASgJQgi6SAVyAxiAIBIPCgd0YXNrX2lkGAMgASgNEkMKBnN0YXRlcxgEIAMoDjIgLnRhc2tzY2hlZHVsZXIudjEuRXhlY3V0aW9uU3RhdGVCEbpIDpIBCxAUIgeCAQQQASAAEjMKD3NjaGVkdWxlZF9hZnRlchgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASNAoQc2NoZWR1bGVkX2JlZm9yZRgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASGQoIb3JkZXJfYnkYByABKAlCB7pIBHICGEASEwoLY291bnRfdG90YWwYCCABKAgidgoWTGlzdEV4ZWN1dGlvbnNSZXNwb25zZRIvCgpleGVjdXRpb25zGAEgAygLMhsudGFza3NjaGVkdWxlci52MS5FeGVjdXRpb24SFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJEhIKCnRvdGFsX3NpemUYAyABKAUiZwoWQ2FuY2VsRXhlY3V0aW9uUmVxdWVzdBIVCgJpZBgBIAEoCUIJukgGcgQQARhAEh8KCnJlcXVlc3RfaWQYAiABKAlCC7pICNgBAXIDsAEBEhUKDXZhbGlkYXRlX29ubHkYAyABKAgiSQoXQ2FuY2VsRXhlY3V0aW9uUmVzcG9uc2USLgoJZXhlY3V0aW9uGAEgASgLMhsudGFza3NjaGVkdWxlci52MS5FeGVjdXRpb24ikwEKFVJldHJ5RXhlY3V0aW9uUmVxdWVzdBITCgJpZBgBIAEoCUIHukgEcgIYQBIfCgpyZXF1ZXN0X2lkGAIgASgJQgu6SAjYAQFyA7ABARIVCg12YWxpZGF0ZV9vbmx5GAMgASgIEi0KBmZpbHRlchgEIAEoCzIdLnRhc2tzY2hlZHVsZXIudjEuUmV0cnlGaWx0ZXIiiQEKC1JldHJ5RmlsdGVyEg8KB3Rhc2tfaWQYASABKA0SMwoPc2NoZWR1bGVkX2FmdGVyGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBI0ChBzY2hlZHVsZWRfYmVmb3JlGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCJxChZSZXRyeUV4ZWN1dGlvblJlc3BvbnNlEi4KCWV4ZWN1dGlvbhgBIAEoCzIbLnRhc2tzY2hlZHVsZXIudjEuRXhlY3V0aW9uEhUKDXJldHJpZWRfY291bnQYAiABKA0SEAoIaGFzX21vcmUYAyABKAgiSQoWV2F0Y2hFeGVjdXRpb25zUmVxdWVzdBIeCgxyZXN1bWVfdG9rZW4YASABKAlCCLpIBXIDGIACEg8KB3Rhc2tfaWQYAiABKA0inQIKF1dhdGNoRXhlY3V0aW9uc1Jlc3BvbnNlEi8KCHNuYXBzaG90GAEgASgLMhsudGFza3NjaGVkdWxlci52MS5FeGVjdXRpb25IABI/ChFzbmFwc2hvdF9jb21wbGV0ZRgCIAEoCzIiLnRhc2tzY2hlZHVsZXIudjEuU25hcHNob3RDb21wbGV0ZUgAEi8KCHVwc2VydGVkGAMgASgLMhsudGFza3NjaGVkdWxlci52MS5FeGVjdXRpb25IABIuCghib29rbWFyaxgEIAEoCzIaLnRhc2tzY2hlZHVsZXIudjEuQm9va21hcmtIABIQCghyZXZpc2lvbhgFIAEoAxIUCgxyZXN1bWVfdG9rZW4YBiABKAlCBwoFZXZlbnQimAEKGlN1bW1hcml6ZUV4ZWN1dGlvbnNSZXF1ZXN0Eg8KB3Rhc2tfaWQYASABKA0SMwoPc2NoZWR1bGVkX2FmdGVyGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBI0ChBzY2hlZHVsZWRfYmVmb3JlGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCJUChtTdW1tYXJpemVFeGVjdXRpb25zUmVzcG9uc2USNQoGY291bnRzGAEgAygLMiUudGFza3NjaGVkdWxlci52MS5FeGVjdXRpb25TdGF0ZUNvdW50IlUKE0V4ZWN1dGlvblN0YXRlQ291bnQSLwoFc3RhdGUYASABKA4yIC50YXNrc2NoZWR1bGVyLnYxLkV4ZWN1dGlvblN0YXRlEg0KBWNvdW50GAIgASgDMpYFChBFeGVjdXRpb25TZXJ2aWNlEmIKDEdldEV4ZWN1dGlvbhIlLnRhc2tzY2hlZHVsZXIudjEuR2V0RXhlY3V0aW9uUmVxdWVzdBomLnRhc2tzY2hlZHVsZXIudjEuR2V0RXhlY3V0aW9uUmVzcG9uc2UiA5ACARJoCg5MaXN0RXhlY3V0aW9ucxInLnRhc2tzY2hlZHVsZXIudjEuTGlzdEV4ZWN1dGlvbnNSZXF1ZXN0GigudGFza3NjaGVkdWxlci52MS5MaXN0RXhlY3V0aW9uc1Jlc3BvbnNlIgOQAgESaAoPQ2FuY2VsRXhlY3V0aW9uEigudGFza3NjaGVkdWxlci52MS5DYW5jZWxFeGVjdXRpb25SZXF1ZXN0GikudGFza3NjaGVkdWxlci52MS5DYW5jZWxFeGVjdXRpb25SZXNwb25zZSIAEmUKDlJldHJ5RXhlY3V0aW9uEicudGFza3NjaGVkdWxlci52MS5SZXRyeUV4ZWN1dGlvblJlcXVlc3QaKC50YXNrc2NoZWR1bGVyLnYxLlJldHJ5RXhlY3V0aW9uUmVzcG9uc2UiABJqCg9XYXRjaEV4ZWN1dGlvbnMSKC50YXNrc2NoZWR1bGVyLnYxLldhdGNoRXhlY3V0aW9uc1JlcXVlc3QaKS50YXNrc2NoZWR1bGVyLnYxLldhdGNoRXhlY3V0aW9uc1Jlc3BvbnNlIgAwARJ3ChNTdW1tYXJpemVFeGVjdXRpb25zEiwudGFza3NjaGVkdWxlci52MS5TdW1tYXJpemVFeGVjdXRpb25zUmVxdWVzdBotLnRhc2tzY2hlZHVsZXIudjEuU3VtbWFyaXplRXhlY3V0aW9uc1Jlc3BvbnNlIgOQAgFiBnByb3RvMw", [file_buf_validate_validate, file_google_protobuf_timestamp, file_taskscheduler_v1_execution, file_taskscheduler_v1_task_service]);
 
 /**
  * Which execution.
@@ -68,7 +68,7 @@ export const GetExecutionResponseSchema: GenMessage<GetExecutionResponse> = /*@_
  */
 export type ListExecutionsRequest = Message<"taskscheduler.v1.ListExecutionsRequest"> & {
   /**
-   * At most this many; 0: 100, more than 1000: 1000.
+   * At most this many; 0: 100, more than 1000: 1000. Fewer where they are large.
    *
    * @generated from field: int32 page_size = 1;
    */
@@ -223,13 +223,13 @@ export const CancelExecutionResponseSchema: GenMessage<CancelExecutionResponse> 
   messageDesc(file_taskscheduler_v1_execution_service, 5);
 
 /**
- * Which execution.
+ * Which executions: one by its id, or those that match the filter.
  *
  * @generated from message taskscheduler.v1.RetryExecutionRequest
  */
 export type RetryExecutionRequest = Message<"taskscheduler.v1.RetryExecutionRequest"> & {
   /**
-   * The execution's id.
+   * The id of a FAILED execution.
    *
    * @generated from field: string id = 1;
    */
@@ -248,6 +248,13 @@ export type RetryExecutionRequest = Message<"taskscheduler.v1.RetryExecutionRequ
    * @generated from field: bool validate_only = 3;
    */
   validateOnly: boolean;
+
+  /**
+   * In place of `id`: FAILED executions, the earliest first, at most 1000 in a call.
+   *
+   * @generated from field: taskscheduler.v1.RetryFilter filter = 4;
+   */
+  filter?: RetryFilter | undefined;
 };
 
 /**
@@ -258,17 +265,66 @@ export const RetryExecutionRequestSchema: GenMessage<RetryExecutionRequest> = /*
   messageDesc(file_taskscheduler_v1_execution_service, 6);
 
 /**
- * What it became.
+ * Which failed executions; all must hold. Empty: all of them.
+ *
+ * @generated from message taskscheduler.v1.RetryFilter
+ */
+export type RetryFilter = Message<"taskscheduler.v1.RetryFilter"> & {
+  /**
+   * Of this task. 0: of any.
+   *
+   * @generated from field: uint32 task_id = 1;
+   */
+  taskId: number;
+
+  /**
+   * Scheduled later than this.
+   *
+   * @generated from field: google.protobuf.Timestamp scheduled_after = 2;
+   */
+  scheduledAfter?: Timestamp | undefined;
+
+  /**
+   * Scheduled earlier than this.
+   *
+   * @generated from field: google.protobuf.Timestamp scheduled_before = 3;
+   */
+  scheduledBefore?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message taskscheduler.v1.RetryFilter.
+ * Use `create(RetryFilterSchema)` to create a new message.
+ */
+export const RetryFilterSchema: GenMessage<RetryFilter> = /*@__PURE__*/
+  messageDesc(file_taskscheduler_v1_execution_service, 7);
+
+/**
+ * What became of them.
  *
  * @generated from message taskscheduler.v1.RetryExecutionResponse
  */
 export type RetryExecutionResponse = Message<"taskscheduler.v1.RetryExecutionResponse"> & {
   /**
-   * The execution.
+   * The execution, when it was named by its id.
    *
    * @generated from field: taskscheduler.v1.Execution execution = 1;
    */
   execution?: Execution | undefined;
+
+  /**
+   * How many will run again.
+   *
+   * @generated from field: uint32 retried_count = 2;
+   */
+  retriedCount: number;
+
+  /**
+   * There may be more that match: call again, with another request_id.
+   *
+   * @generated from field: bool has_more = 3;
+   */
+  hasMore: boolean;
 };
 
 /**
@@ -276,7 +332,7 @@ export type RetryExecutionResponse = Message<"taskscheduler.v1.RetryExecutionRes
  * Use `create(RetryExecutionResponseSchema)` to create a new message.
  */
 export const RetryExecutionResponseSchema: GenMessage<RetryExecutionResponse> = /*@__PURE__*/
-  messageDesc(file_taskscheduler_v1_execution_service, 7);
+  messageDesc(file_taskscheduler_v1_execution_service, 8);
 
 /**
  * Where to begin, and which executions.
@@ -304,7 +360,7 @@ export type WatchExecutionsRequest = Message<"taskscheduler.v1.WatchExecutionsRe
  * Use `create(WatchExecutionsRequestSchema)` to create a new message.
  */
 export const WatchExecutionsRequestSchema: GenMessage<WatchExecutionsRequest> = /*@__PURE__*/
-  messageDesc(file_taskscheduler_v1_execution_service, 8);
+  messageDesc(file_taskscheduler_v1_execution_service, 9);
 
 /**
  * An event of the stream.
@@ -371,7 +427,7 @@ export type WatchExecutionsResponse = Message<"taskscheduler.v1.WatchExecutionsR
  * Use `create(WatchExecutionsResponseSchema)` to create a new message.
  */
 export const WatchExecutionsResponseSchema: GenMessage<WatchExecutionsResponse> = /*@__PURE__*/
-  messageDesc(file_taskscheduler_v1_execution_service, 9);
+  messageDesc(file_taskscheduler_v1_execution_service, 10);
 
 /**
  * Which executions.
@@ -406,7 +462,7 @@ export type SummarizeExecutionsRequest = Message<"taskscheduler.v1.SummarizeExec
  * Use `create(SummarizeExecutionsRequestSchema)` to create a new message.
  */
 export const SummarizeExecutionsRequestSchema: GenMessage<SummarizeExecutionsRequest> = /*@__PURE__*/
-  messageDesc(file_taskscheduler_v1_execution_service, 10);
+  messageDesc(file_taskscheduler_v1_execution_service, 11);
 
 /**
  * How many of each state.
@@ -427,7 +483,7 @@ export type SummarizeExecutionsResponse = Message<"taskscheduler.v1.SummarizeExe
  * Use `create(SummarizeExecutionsResponseSchema)` to create a new message.
  */
 export const SummarizeExecutionsResponseSchema: GenMessage<SummarizeExecutionsResponse> = /*@__PURE__*/
-  messageDesc(file_taskscheduler_v1_execution_service, 11);
+  messageDesc(file_taskscheduler_v1_execution_service, 12);
 
 /**
  * A count for a state.
@@ -455,7 +511,7 @@ export type ExecutionStateCount = Message<"taskscheduler.v1.ExecutionStateCount"
  * Use `create(ExecutionStateCountSchema)` to create a new message.
  */
 export const ExecutionStateCountSchema: GenMessage<ExecutionStateCount> = /*@__PURE__*/
-  messageDesc(file_taskscheduler_v1_execution_service, 12);
+  messageDesc(file_taskscheduler_v1_execution_service, 13);
 
 /**
  * The ledger: what became of every due occurrence.
@@ -484,7 +540,8 @@ export const ExecutionService: GenService<{
     output: typeof ListExecutionsResponseSchema;
   },
   /**
-   * Stops an execution. Not implemented yet.
+   * Stops an execution that waits, or is under way: its scheduler aborts it. What is CANCELLED stays so unless it turns out
+   * to have succeeded before it could be stopped. FAILED_PRECONDITION (EXECUTION_ENDED): it has ended otherwise.
    *
    * @generated from rpc taskscheduler.v1.ExecutionService.CancelExecution
    */
@@ -494,7 +551,9 @@ export const ExecutionService: GenService<{
     output: typeof CancelExecutionResponseSchema;
   },
   /**
-   * Runs failed executions again. Not implemented yet.
+   * Runs failed executions again, under their ids: one, or those that match a filter, the dead letters. Each has the attempts
+   * of its task's retry policy anew. FAILED_PRECONDITION (EXECUTION_NOT_FAILED): it is not FAILED; (TASK_DELETED): there is
+   * nothing to run any more.
    *
    * @generated from rpc taskscheduler.v1.ExecutionService.RetryExecution
    */

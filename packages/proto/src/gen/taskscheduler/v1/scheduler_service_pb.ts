@@ -2,18 +2,20 @@
 // @generated from file taskscheduler/v1/scheduler_service.proto (package taskscheduler.v1, syntax proto3)
 /* eslint-disable */
 
-import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
-import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
+import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
+import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_buf_validate_validate } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
-import type { ExecutionState } from "./execution_pb.js";
+import type { ExecutionState, ExecutionTrigger } from "./execution_pb.js";
 import { file_taskscheduler_v1_execution } from "./execution_pb.js";
+import type { Webhook } from "./task_pb.js";
+import { file_taskscheduler_v1_task } from "./task_pb.js";
 import type { Message } from "@bufbuild/protobuf";
 
 /**
  * Describes the file taskscheduler/v1/scheduler_service.proto.
  */
 export const file_taskscheduler_v1_scheduler_service: GenFile = /*@__PURE__*/
-  fileDesc("Cih0YXNrc2NoZWR1bGVyL3YxL3NjaGVkdWxlcl9zZXJ2aWNlLnByb3RvEhB0YXNrc2NoZWR1bGVyLnYxImoKD1JlZ2lzdGVyUmVxdWVzdBIgCgxzY2hlZHVsZXJfaWQYASABKAlCCrpIB3IFEAEY/wESFwoPcHJvY2Vzc19zdGFydGVkGAIgASgIEhwKCnByb2Nlc3NfaWQYAyABKAlCCLpIBXIDsAEBIlEKEFJlZ2lzdGVyUmVzcG9uc2USEwoLaW5jYXJuYXRpb24YASABKA0SEAoIbGVhc2VfbXMYAiABKA0SFgoOc2VydmVyX3RpbWVfbXMYAyABKAEiRgoJSGVsZENsYWltEg8KB3Rhc2tfaWQYASABKA0SGQoRc2NoZWR1bGVkX3RpbWVfbXMYAiABKAMSDQoFZmVuY2UYAyABKA0iiAEKEEhlYXJ0YmVhdFJlcXVlc3QSEwoLaW5jYXJuYXRpb24YASABKA0SPAoLaGVsZF9jbGFpbXMYAiADKAsyGy50YXNrc2NoZWR1bGVyLnYxLkhlbGRDbGFpbUIKukgHkgEEEMCaDBIQCghkcmFpbmluZxgDIAEoCBIPCgdsZWF2aW5nGAQgASgIIn4KEUhlYXJ0YmVhdFJlc3BvbnNlEhYKDnNlcnZlcl90aW1lX21zGAEgASgBEiYKBWFkb3B0GAIgAygLMhcudGFza3NjaGVkdWxlci52MS5HcmFudBIpCgRkcm9wGAMgAygLMhsudGFza3NjaGVkdWxlci52MS5IZWxkQ2xhaW0iJwoQU3Vic2NyaWJlUmVxdWVzdBITCgtpbmNhcm5hdGlvbhgBIAEoDSLqAQoRU3Vic2NyaWJlUmVzcG9uc2USLwoDZHVlGAEgASgLMiAudGFza3NjaGVkdWxlci52MS5EdWVPY2N1cnJlbmNlc0gAEjMKCGRpc2FybWVkGAIgASgLMh8udGFza3NjaGVkdWxlci52MS5EaXNhcm1lZFRhc2tzSAASNgoJd2l0aGRyYXduGAMgASgLMiEudGFza3NjaGVkdWxlci52MS5XaXRoZHJhd25DbGFpbXNIABIuCgZ3aW5kb3cYBCABKAsyHC50YXNrc2NoZWR1bGVyLnYxLkZlZWRXaW5kb3dIAEIHCgVldmVudCJGCg5EdWVPY2N1cnJlbmNlcxI0CgtvY2N1cnJlbmNlcxgBIAMoCzIfLnRhc2tzY2hlZHVsZXIudjEuRHVlT2NjdXJyZW5jZSJnCg1EdWVPY2N1cnJlbmNlEg8KB3Rhc2tfaWQYASABKA0SMwoRc2NoZWR1bGVkX3RpbWVfbXMYAiABKANCGLpIFSITGP+3/5D9zjkogNDM7s7v8f//ARIQCghyZWNvcmRlZBgDIAEoCCIhCg1EaXNhcm1lZFRhc2tzEhAKCHRhc2tfaWRzGAEgAygNIj4KD1dpdGhkcmF3bkNsYWltcxIrCgZjbGFpbXMYASADKAsyGy50YXNrc2NoZWR1bGVyLnYxLkhlbGRDbGFpbSJACgpGZWVkV2luZG93EhAKCGJvdW5kX21zGAEgASgDEhAKCHJldmlzaW9uGAIgASgDEg4KBnNoYXJkcxgDIAMoDSJuChZDbGFpbUV4ZWN1dGlvbnNSZXF1ZXN0EhMKC2luY2FybmF0aW9uGAEgASgNEj8KC29jY3VycmVuY2VzGAIgAygLMh8udGFza3NjaGVkdWxlci52MS5EdWVPY2N1cnJlbmNlQgm6SAaSAQMQ6AciSQoXQ2xhaW1FeGVjdXRpb25zUmVzcG9uc2USLgoHcmVzdWx0cxgBIAMoCzIdLnRhc2tzY2hlZHVsZXIudjEuQ2xhaW1SZXN1bHQidQoLQ2xhaW1SZXN1bHQSJgoFZ3JhbnQYASABKAsyFy50YXNrc2NoZWR1bGVyLnYxLkdyYW50EiMKFm5leHRfc2NoZWR1bGVkX3RpbWVfbXMYAiABKANIAIgBAUIZChdfbmV4dF9zY2hlZHVsZWRfdGltZV9tcyJTCgVHcmFudBIPCgd0YXNrX2lkGAEgASgNEhkKEXNjaGVkdWxlZF90aW1lX21zGAIgASgDEg0KBWZlbmNlGAMgASgNEg8KB2F0dGVtcHQYBCABKA0ibQoXUmVwb3J0RXhlY3V0aW9uc1JlcXVlc3QSEwoLaW5jYXJuYXRpb24YASABKA0SPQoHcmVwb3J0cxgCIAMoCzIhLnRhc2tzY2hlZHVsZXIudjEuRXhlY3V0aW9uUmVwb3J0Qgm6SAaSAQMQ6AcinAIKD0V4ZWN1dGlvblJlcG9ydBIPCgd0YXNrX2lkGAEgASgNEjMKEXNjaGVkdWxlZF90aW1lX21zGAIgASgDQhi6SBUiExj/t/+Q/c45KIDQzO7O7/H//wESDQoFZmVuY2UYAyABKA0SOwoFc3RhdGUYBCABKA4yIC50YXNrc2NoZWR1bGVyLnYxLkV4ZWN1dGlvblN0YXRlQgq6SAeCAQQYBRgGEi8KDXN0YXJ0X3RpbWVfbXMYBSABKANCGLpIFSITGP+3/5D9zjkogNDM7s7v8f//ARItCgtlbmRfdGltZV9tcxgGIAEoA0IYukgVIhMY/7f/kP3OOSiA0Mzuzu/x//8BEhcKBWVycm9yGAcgASgJQgi6SAVyAxjoByIsChhSZXBvcnRFeGVjdXRpb25zUmVzcG9uc2USEAoIYWNjZXB0ZWQYASADKAgy8AMKEFNjaGVkdWxlclNlcnZpY2USUwoIUmVnaXN0ZXISIS50YXNrc2NoZWR1bGVyLnYxLlJlZ2lzdGVyUmVxdWVzdBoiLnRhc2tzY2hlZHVsZXIudjEuUmVnaXN0ZXJSZXNwb25zZSIAElYKCUhlYXJ0YmVhdBIiLnRhc2tzY2hlZHVsZXIudjEuSGVhcnRiZWF0UmVxdWVzdBojLnRhc2tzY2hlZHVsZXIudjEuSGVhcnRiZWF0UmVzcG9uc2UiABJYCglTdWJzY3JpYmUSIi50YXNrc2NoZWR1bGVyLnYxLlN1YnNjcmliZVJlcXVlc3QaIy50YXNrc2NoZWR1bGVyLnYxLlN1YnNjcmliZVJlc3BvbnNlIgAwARJoCg9DbGFpbUV4ZWN1dGlvbnMSKC50YXNrc2NoZWR1bGVyLnYxLkNsYWltRXhlY3V0aW9uc1JlcXVlc3QaKS50YXNrc2NoZWR1bGVyLnYxLkNsYWltRXhlY3V0aW9uc1Jlc3BvbnNlIgASawoQUmVwb3J0RXhlY3V0aW9ucxIpLnRhc2tzY2hlZHVsZXIudjEuUmVwb3J0RXhlY3V0aW9uc1JlcXVlc3QaKi50YXNrc2NoZWR1bGVyLnYxLlJlcG9ydEV4ZWN1dGlvbnNSZXNwb25zZSIAYgZwcm90bzM", [file_buf_validate_validate, file_taskscheduler_v1_execution]);
+  fileDesc("Cih0YXNrc2NoZWR1bGVyL3YxL3NjaGVkdWxlcl9zZXJ2aWNlLnByb3RvEhB0YXNrc2NoZWR1bGVyLnYxImoKD1JlZ2lzdGVyUmVxdWVzdBIgCgxzY2hlZHVsZXJfaWQYASABKAlCCrpIB3IFEAEY/wESFwoPcHJvY2Vzc19zdGFydGVkGAIgASgIEhwKCnByb2Nlc3NfaWQYAyABKAlCCLpIBXIDsAEBIlEKEFJlZ2lzdGVyUmVzcG9uc2USEwoLaW5jYXJuYXRpb24YASABKA0SEAoIbGVhc2VfbXMYAiABKA0SFgoOc2VydmVyX3RpbWVfbXMYAyABKAEiRgoJSGVsZENsYWltEg8KB3Rhc2tfaWQYASABKA0SGQoRc2NoZWR1bGVkX3RpbWVfbXMYAiABKAMSDQoFZmVuY2UYAyABKA0iiAEKEEhlYXJ0YmVhdFJlcXVlc3QSEwoLaW5jYXJuYXRpb24YASABKA0SPAoLaGVsZF9jbGFpbXMYAiADKAsyGy50YXNrc2NoZWR1bGVyLnYxLkhlbGRDbGFpbUIKukgHkgEEEMCaDBIQCghkcmFpbmluZxgDIAEoCBIPCgdsZWF2aW5nGAQgASgIIq4BChFIZWFydGJlYXRSZXNwb25zZRIWCg5zZXJ2ZXJfdGltZV9tcxgBIAEoARImCgVhZG9wdBgCIAMoCzIXLnRhc2tzY2hlZHVsZXIudjEuR3JhbnQSKQoEZHJvcBgDIAMoCzIbLnRhc2tzY2hlZHVsZXIudjEuSGVsZENsYWltEi4KCWNhbmNlbGxlZBgEIAMoCzIbLnRhc2tzY2hlZHVsZXIudjEuSGVsZENsYWltIicKEFN1YnNjcmliZVJlcXVlc3QSEwoLaW5jYXJuYXRpb24YASABKA0i6gEKEVN1YnNjcmliZVJlc3BvbnNlEi8KA2R1ZRgBIAEoCzIgLnRhc2tzY2hlZHVsZXIudjEuRHVlT2NjdXJyZW5jZXNIABIzCghkaXNhcm1lZBgCIAEoCzIfLnRhc2tzY2hlZHVsZXIudjEuRGlzYXJtZWRUYXNrc0gAEjYKCXdpdGhkcmF3bhgDIAEoCzIhLnRhc2tzY2hlZHVsZXIudjEuV2l0aGRyYXduQ2xhaW1zSAASLgoGd2luZG93GAQgASgLMhwudGFza3NjaGVkdWxlci52MS5GZWVkV2luZG93SABCBwoFZXZlbnQiRgoORHVlT2NjdXJyZW5jZXMSNAoLb2NjdXJyZW5jZXMYASADKAsyHy50YXNrc2NoZWR1bGVyLnYxLkR1ZU9jY3VycmVuY2UiqwEKDUR1ZU9jY3VycmVuY2USDwoHdGFza19pZBgBIAEoDRIzChFzY2hlZHVsZWRfdGltZV9tcxgCIAEoA0IYukgVIhMY/7f/kP3OOSiA0Mzuzu/x//8BEhAKCHJlY29yZGVkGAMgASgIEjIKC3J1bl90aW1lX21zGAQgASgDQhi6SBUiExj/t/+Q/c45KIDQzO7O7/H//wFIAIgBAUIOCgxfcnVuX3RpbWVfbXMiIQoNRGlzYXJtZWRUYXNrcxIQCgh0YXNrX2lkcxgBIAMoDSJuCg9XaXRoZHJhd25DbGFpbXMSKwoGY2xhaW1zGAEgAygLMhsudGFza3NjaGVkdWxlci52MS5IZWxkQ2xhaW0SLgoJY2FuY2VsbGVkGAIgAygLMhsudGFza3NjaGVkdWxlci52MS5IZWxkQ2xhaW0iQAoKRmVlZFdpbmRvdxIQCghib3VuZF9tcxgBIAEoAxIQCghyZXZpc2lvbhgCIAEoAxIOCgZzaGFyZHMYAyADKA0ibgoWQ2xhaW1FeGVjdXRpb25zUmVxdWVzdBITCgtpbmNhcm5hdGlvbhgBIAEoDRI/CgtvY2N1cnJlbmNlcxgCIAMoCzIfLnRhc2tzY2hlZHVsZXIudjEuRHVlT2NjdXJyZW5jZUIJukgGkgEDEOgHIkkKF0NsYWltRXhlY3V0aW9uc1Jlc3BvbnNlEi4KB3Jlc3VsdHMYASADKAsyHS50YXNrc2NoZWR1bGVyLnYxLkNsYWltUmVzdWx0IogBCgtDbGFpbVJlc3VsdBImCgVncmFudBgBIAEoCzIXLnRhc2tzY2hlZHVsZXIudjEuR3JhbnQSIwoWbmV4dF9zY2hlZHVsZWRfdGltZV9tcxgCIAEoA0gAiAEBEhEKCWFza19hZ2FpbhgDIAEoCEIZChdfbmV4dF9zY2hlZHVsZWRfdGltZV9tcyKnAQoFR3JhbnQSDwoHdGFza19pZBgBIAEoDRIZChFzY2hlZHVsZWRfdGltZV9tcxgCIAEoAxINCgVmZW5jZRgDIAEoDRIPCgdhdHRlbXB0GAQgASgNEhgKC3J1bl90aW1lX21zGAUgASgDSACIAQESKAoGdGFyZ2V0GAYgASgLMhgudGFza3NjaGVkdWxlci52MS5UYXJnZXRCDgoMX3J1bl90aW1lX21zIpABCgZUYXJnZXQSKgoHd2ViaG9vaxgBIAEoCzIZLnRhc2tzY2hlZHVsZXIudjEuV2ViaG9vaxISCgp0aW1lb3V0X21zGAIgASgNEhEKCXRhc2tfbmFtZRgDIAEoCRIzCgd0cmlnZ2VyGAQgASgOMiIudGFza3NjaGVkdWxlci52MS5FeGVjdXRpb25UcmlnZ2VyIm0KF1JlcG9ydEV4ZWN1dGlvbnNSZXF1ZXN0EhMKC2luY2FybmF0aW9uGAEgASgNEj0KB3JlcG9ydHMYAiADKAsyIS50YXNrc2NoZWR1bGVyLnYxLkV4ZWN1dGlvblJlcG9ydEIJukgGkgEDEOgHIpQDCg9FeGVjdXRpb25SZXBvcnQSDwoHdGFza19pZBgBIAEoDRIzChFzY2hlZHVsZWRfdGltZV9tcxgCIAEoA0IYukgVIhMY/7f/kP3OOSiA0Mzuzu/x//8BEg0KBWZlbmNlGAMgASgNEj8KBXN0YXRlGAQgASgOMiAudGFza3NjaGVkdWxlci52MS5FeGVjdXRpb25TdGF0ZUIOukgLggEIGAMYBRgGGAcSLwoNc3RhcnRfdGltZV9tcxgFIAEoA0IYukgVIhMY/7f/kP3OOSiA0Mzuzu/x//8BEi0KC2VuZF90aW1lX21zGAYgASgDQhi6SBUiExj/t/+Q/c45KIDQzO7O7/H//wESFwoFZXJyb3IYByABKAlCCLpIBXIDGOgHEh0KC2h0dHBfc3RhdHVzGAggASgNQgi6SAUqAxjnBxI7CgdmYWlsdXJlGAkgASgOMiAudGFza3NjaGVkdWxlci52MS5BdHRlbXB0RmFpbHVyZUIIukgFggECEAESFgoOcmV0cnlfYWZ0ZXJfbXMYCiABKA0iLAoYUmVwb3J0RXhlY3V0aW9uc1Jlc3BvbnNlEhAKCGFjY2VwdGVkGAEgAygIKs0BCg5BdHRlbXB0RmFpbHVyZRIfChtBVFRFTVBUX0ZBSUxVUkVfVU5TUEVDSUZJRUQQABIcChhBVFRFTVBUX0ZBSUxVUkVfUkVTUE9OU0UQARIeChpBVFRFTVBUX0ZBSUxVUkVfQ09OTkVDVElPThACEhsKF0FUVEVNUFRfRkFJTFVSRV9USU1FT1VUEAMSGwoXQVRURU1QVF9GQUlMVVJFX0JMT0NLRUQQBBIiCh5BVFRFTVBUX0ZBSUxVUkVfU0VDUkVUX1VOS05PV04QBTLwAwoQU2NoZWR1bGVyU2VydmljZRJTCghSZWdpc3RlchIhLnRhc2tzY2hlZHVsZXIudjEuUmVnaXN0ZXJSZXF1ZXN0GiIudGFza3NjaGVkdWxlci52MS5SZWdpc3RlclJlc3BvbnNlIgASVgoJSGVhcnRiZWF0EiIudGFza3NjaGVkdWxlci52MS5IZWFydGJlYXRSZXF1ZXN0GiMudGFza3NjaGVkdWxlci52MS5IZWFydGJlYXRSZXNwb25zZSIAElgKCVN1YnNjcmliZRIiLnRhc2tzY2hlZHVsZXIudjEuU3Vic2NyaWJlUmVxdWVzdBojLnRhc2tzY2hlZHVsZXIudjEuU3Vic2NyaWJlUmVzcG9uc2UiADABEmgKD0NsYWltRXhlY3V0aW9ucxIoLnRhc2tzY2hlZHVsZXIudjEuQ2xhaW1FeGVjdXRpb25zUmVxdWVzdBopLnRhc2tzY2hlZHVsZXIudjEuQ2xhaW1FeGVjdXRpb25zUmVzcG9uc2UiABJrChBSZXBvcnRFeGVjdXRpb25zEikudGFza3NjaGVkdWxlci52MS5SZXBvcnRFeGVjdXRpb25zUmVxdWVzdBoqLnRhc2tzY2hlZHVsZXIudjEuUmVwb3J0RXhlY3V0aW9uc1Jlc3BvbnNlIgBiBnByb3RvMw", [file_buf_validate_validate, file_taskscheduler_v1_execution, file_taskscheduler_v1_task]);
 
 /**
  * A scheduler that announces itself.
@@ -189,6 +191,13 @@ export type HeartbeatResponse = Message<"taskscheduler.v1.HeartbeatResponse"> & 
    * @generated from field: repeated taskscheduler.v1.HeldClaim drop = 3;
    */
   drop: HeldClaim[];
+
+  /**
+   * Of these, those whose run a user has cancelled.
+   *
+   * @generated from field: repeated taskscheduler.v1.HeldClaim cancelled = 4;
+   */
+  cancelled: HeldClaim[];
 };
 
 /**
@@ -320,6 +329,13 @@ export type DueOccurrence = Message<"taskscheduler.v1.DueOccurrence"> & {
    * @generated from field: bool recorded = 3;
    */
   recorded: boolean;
+
+  /**
+   * When it is to run, where that is not the scheduled time: of what is tried again.
+   *
+   * @generated from field: optional int64 run_time_ms = 4;
+   */
+  runTimeMs?: bigint | undefined;
 };
 
 /**
@@ -362,6 +378,13 @@ export type WithdrawnClaims = Message<"taskscheduler.v1.WithdrawnClaims"> & {
    * @generated from field: repeated taskscheduler.v1.HeldClaim claims = 1;
    */
   claims: HeldClaim[];
+
+  /**
+   * Of these, those whose run a user has cancelled: it is aborted.
+   *
+   * @generated from field: repeated taskscheduler.v1.HeldClaim cancelled = 2;
+   */
+  cancelled: HeldClaim[];
 };
 
 /**
@@ -474,6 +497,13 @@ export type ClaimResult = Message<"taskscheduler.v1.ClaimResult"> & {
    * @generated from field: optional int64 next_scheduled_time_ms = 2;
    */
   nextScheduledTimeMs?: bigint | undefined;
+
+  /**
+   * The answer had no room for what it is to run: nothing was judged, and it is to be asked for again at once.
+   *
+   * @generated from field: bool ask_again = 3;
+   */
+  askAgain: boolean;
 };
 
 /**
@@ -516,6 +546,20 @@ export type Grant = Message<"taskscheduler.v1.Grant"> & {
    * @generated from field: uint32 attempt = 4;
    */
   attempt: number;
+
+  /**
+   * When it is to run, where that is not the scheduled time.
+   *
+   * @generated from field: optional int64 run_time_ms = 5;
+   */
+  runTimeMs?: bigint | undefined;
+
+  /**
+   * What is to be called. None: it is a reminder.
+   *
+   * @generated from field: taskscheduler.v1.Target target = 6;
+   */
+  target?: Target | undefined;
 };
 
 /**
@@ -524,6 +568,48 @@ export type Grant = Message<"taskscheduler.v1.Grant"> & {
  */
 export const GrantSchema: GenMessage<Grant> = /*@__PURE__*/
   messageDesc(file_taskscheduler_v1_scheduler_service, 15);
+
+/**
+ * What an execution calls.
+ *
+ * @generated from message taskscheduler.v1.Target
+ */
+export type Target = Message<"taskscheduler.v1.Target"> & {
+  /**
+   * The request, its body rendered. None: the task has been deleted, and there is nothing to call.
+   *
+   * @generated from field: taskscheduler.v1.Webhook webhook = 1;
+   */
+  webhook?: Webhook | undefined;
+
+  /**
+   * How long the attempt may take.
+   *
+   * @generated from field: uint32 timeout_ms = 2;
+   */
+  timeoutMs: number;
+
+  /**
+   * The task's name.
+   *
+   * @generated from field: string task_name = 3;
+   */
+  taskName: string;
+
+  /**
+   * Why it runs.
+   *
+   * @generated from field: taskscheduler.v1.ExecutionTrigger trigger = 4;
+   */
+  trigger: ExecutionTrigger;
+};
+
+/**
+ * Describes the message taskscheduler.v1.Target.
+ * Use `create(TargetSchema)` to create a new message.
+ */
+export const TargetSchema: GenMessage<Target> = /*@__PURE__*/
+  messageDesc(file_taskscheduler_v1_scheduler_service, 16);
 
 /**
  * How executions ended.
@@ -551,10 +637,10 @@ export type ReportExecutionsRequest = Message<"taskscheduler.v1.ReportExecutions
  * Use `create(ReportExecutionsRequestSchema)` to create a new message.
  */
 export const ReportExecutionsRequestSchema: GenMessage<ReportExecutionsRequest> = /*@__PURE__*/
-  messageDesc(file_taskscheduler_v1_scheduler_service, 16);
+  messageDesc(file_taskscheduler_v1_scheduler_service, 17);
 
 /**
- * How one execution ended.
+ * How one attempt ended, or that it runs.
  *
  * @generated from message taskscheduler.v1.ExecutionReport
  */
@@ -581,7 +667,7 @@ export type ExecutionReport = Message<"taskscheduler.v1.ExecutionReport"> & {
   fence: number;
 
   /**
-   * SUCCEEDED or FAILED.
+   * SUCCEEDED, FAILED, CANCELLED (it was aborted, as a user wished), or RUNNING: it has begun, and may take a while.
    *
    * @generated from field: taskscheduler.v1.ExecutionState state = 4;
    */
@@ -595,7 +681,7 @@ export type ExecutionReport = Message<"taskscheduler.v1.ExecutionReport"> & {
   startTimeMs: bigint;
 
   /**
-   * When it ended.
+   * When it ended; while it runs, when it began.
    *
    * @generated from field: int64 end_time_ms = 6;
    */
@@ -607,6 +693,27 @@ export type ExecutionReport = Message<"taskscheduler.v1.ExecutionReport"> & {
    * @generated from field: string error = 7;
    */
   error: string;
+
+  /**
+   * The target's answer; 0: none.
+   *
+   * @generated from field: uint32 http_status = 8;
+   */
+  httpStatus: number;
+
+  /**
+   * Of a FAILED one: what went wrong.
+   *
+   * @generated from field: taskscheduler.v1.AttemptFailure failure = 9;
+   */
+  failure: AttemptFailure;
+
+  /**
+   * How long the target asks to be left alone; 0: it does not say.
+   *
+   * @generated from field: uint32 retry_after_ms = 10;
+   */
+  retryAfterMs: number;
 };
 
 /**
@@ -614,7 +721,7 @@ export type ExecutionReport = Message<"taskscheduler.v1.ExecutionReport"> & {
  * Use `create(ExecutionReportSchema)` to create a new message.
  */
 export const ExecutionReportSchema: GenMessage<ExecutionReport> = /*@__PURE__*/
-  messageDesc(file_taskscheduler_v1_scheduler_service, 17);
+  messageDesc(file_taskscheduler_v1_scheduler_service, 18);
 
 /**
  * What became of the reports.
@@ -635,7 +742,62 @@ export type ReportExecutionsResponse = Message<"taskscheduler.v1.ReportExecution
  * Use `create(ReportExecutionsResponseSchema)` to create a new message.
  */
 export const ReportExecutionsResponseSchema: GenMessage<ReportExecutionsResponse> = /*@__PURE__*/
-  messageDesc(file_taskscheduler_v1_scheduler_service, 18);
+  messageDesc(file_taskscheduler_v1_scheduler_service, 19);
+
+/**
+ * What went wrong with an attempt: whether it is tried again depends on it.
+ *
+ * @generated from enum taskscheduler.v1.AttemptFailure
+ */
+export enum AttemptFailure {
+  /**
+   * Nothing did.
+   *
+   * @generated from enum value: ATTEMPT_FAILURE_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * The target answered, and not with 2xx.
+   *
+   * @generated from enum value: ATTEMPT_FAILURE_RESPONSE = 1;
+   */
+  RESPONSE = 1,
+
+  /**
+   * The target could not be reached, or broke off.
+   *
+   * @generated from enum value: ATTEMPT_FAILURE_CONNECTION = 2;
+   */
+  CONNECTION = 2,
+
+  /**
+   * It took too long.
+   *
+   * @generated from enum value: ATTEMPT_FAILURE_TIMEOUT = 3;
+   */
+  TIMEOUT = 3,
+
+  /**
+   * The target is none that may be called.
+   *
+   * @generated from enum value: ATTEMPT_FAILURE_BLOCKED = 4;
+   */
+  BLOCKED = 4,
+
+  /**
+   * The scheduler has no secret of the name.
+   *
+   * @generated from enum value: ATTEMPT_FAILURE_SECRET_UNKNOWN = 5;
+   */
+  SECRET_UNKNOWN = 5,
+}
+
+/**
+ * Describes the enum taskscheduler.v1.AttemptFailure.
+ */
+export const AttemptFailureSchema: GenEnum<AttemptFailure> = /*@__PURE__*/
+  enumDesc(file_taskscheduler_v1_scheduler_service, 0);
 
 /**
  * What the scheduler calls. Internal: it may change with any release. Instants are epoch milliseconds by the database's

@@ -16,7 +16,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file taskscheduler/v1/task.proto.
  */
 export const file_taskscheduler_v1_task: GenFile = /*@__PURE__*/
-  fileDesc("Cht0YXNrc2NoZWR1bGVyL3YxL3Rhc2sucHJvdG8SEHRhc2tzY2hlZHVsZXIudjEihQsKBFRhc2sSDwoCaWQYASABKA1CA+BBAxIZCgRuYW1lGAIgASgJQgvgQQK6SAVyAxj/ARI3Cg5zY2hlZHVsZWRfdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCA+BBAhI6CgpyZWN1cnJlbmNlGAQgASgOMhwudGFza3NjaGVkdWxlci52MS5SZWN1cnJlbmNlQgi6SAWCAQIQARIWCgRjcm9uGAUgASgJQgi6SAVyAxiACBIXCgVycnVsZRgGIAEoCUIIukgFcgMYgEASGgoJdGltZV96b25lGAcgASgJQge6SARyAhhAEjkKCmRzdF9wb2xpY3kYCCABKA4yGy50YXNrc2NoZWR1bGVyLnYxLkRzdFBvbGljeUIIukgFggECEAESQQoObWlzZmlyZV9wb2xpY3kYCSABKA4yHy50YXNrc2NoZWR1bGVyLnYxLk1pc2ZpcmVQb2xpY3lCCLpIBYIBAhABEkEKDm92ZXJsYXBfcG9saWN5GAogASgOMh8udGFza3NjaGVkdWxlci52MS5PdmVybGFwUG9saWN5Qgi6SAWCAQIQARIyCg9jYXRjaF91cF93aW5kb3cYCyABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SLAoIZW5kX3RpbWUYDCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhAKCG1heF9ydW5zGA0gASgNEikKBmppdHRlchgOIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhJLCgZsYWJlbHMYDyADKAsyIi50YXNrc2NoZWR1bGVyLnYxLlRhc2suTGFiZWxzRW50cnlCF7pIFJoBERBAIgZyBBABGD8qBXIDGP8BEh0KC2Rlc2NyaXB0aW9uGBAgASgJQgi6SAVyAxiAIBIqCgd3ZWJob29rGBEgASgLMhkudGFza3NjaGVkdWxlci52MS5XZWJob29rEjMKDHJldHJ5X3BvbGljeRgSIAEoCzIdLnRhc2tzY2hlZHVsZXIudjEuUmV0cnlQb2xpY3kSKgoHdGltZW91dBgTIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIvCgVzdGF0ZRgUIAEoDjIbLnRhc2tzY2hlZHVsZXIudjEuVGFza1N0YXRlQgPgQQMSGQoMcGF1c2VfcmVhc29uGBUgASgJQgPgQQMSNgoNbmV4dF9ydW5fdGltZRgWIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCA+BBAxIWCglydW5fY291bnQYFyABKA1CA+BBAxI4Cg5sYXN0X2V4ZWN1dGlvbhgYIAEoCzIbLnRhc2tzY2hlZHVsZXIudjEuRXhlY3V0aW9uQgPgQQMSFQoEZXRhZxgZIAEoCUIHukgEcgIYQBI0CgtjcmVhdGVfdGltZRgaIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCA+BBAxI0Cgt1cGRhdGVfdGltZRgbIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCA+BBAxotCgtMYWJlbHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBOq0BukipARqmAQoYdGFzay5yZWN1cnJlbmNlLm9uZV9raW5kEi1zZXQgYXQgbW9zdCBvbmUgb2YgcmVjdXJyZW5jZSwgY3JvbiBhbmQgcnJ1bGUaWyh0aGlzLnJlY3VycmVuY2UgPiAxID8gMSA6IDApICsgKHRoaXMuY3JvbiAhPSAnJyA/IDEgOiAwKSArICh0aGlzLnJydWxlICE9ICcnID8gMSA6IDApIDw9IDEisgEKB1dlYmhvb2sSCwoDdXJsGAEgASgJEg4KBm1ldGhvZBgCIAEoCRI3CgdoZWFkZXJzGAMgAygLMiYudGFza3NjaGVkdWxlci52MS5XZWJob29rLkhlYWRlcnNFbnRyeRIMCgRib2R5GAQgASgJEhMKC3NlY3JldF9uYW1lGAUgASgJGi4KDEhlYWRlcnNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIpsBCgtSZXRyeVBvbGljeRIUCgxtYXhfYXR0ZW1wdHMYASABKA0SMgoPaW5pdGlhbF9iYWNrb2ZmGAIgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEi4KC21heF9iYWNrb2ZmGAMgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEhIKCm11bHRpcGxpZXIYBCABKAEqzAEKClJlY3VycmVuY2USGgoWUkVDVVJSRU5DRV9VTlNQRUNJRklFRBAAEhMKD1JFQ1VSUkVOQ0VfT05DRRABEhQKEFJFQ1VSUkVOQ0VfREFJTFkQAhIVChFSRUNVUlJFTkNFX1dFRUtMWRADEhcKE1JFQ1VSUkVOQ0VfQklXRUVLTFkQBBIWChJSRUNVUlJFTkNFX01PTlRITFkQBRIYChRSRUNVUlJFTkNFX1FVQVJURVJMWRAGEhUKEVJFQ1VSUkVOQ0VfWUVBUkxZEAcqbwoJVGFza1N0YXRlEhoKFlRBU0tfU1RBVEVfVU5TUEVDSUZJRUQQABIVChFUQVNLX1NUQVRFX0FDVElWRRABEhUKEVRBU0tfU1RBVEVfUEFVU0VEEAISGAoUVEFTS19TVEFURV9DT01QTEVURUQQAypSCglEc3RQb2xpY3kSGgoWRFNUX1BPTElDWV9VTlNQRUNJRklFRBAAEhQKEERTVF9QT0xJQ1lfU0hJRlQQARITCg9EU1RfUE9MSUNZX1NLSVAQAiqDAQoNTWlzZmlyZVBvbGljeRIeChpNSVNGSVJFX1BPTElDWV9VTlNQRUNJRklFRBAAEhwKGE1JU0ZJUkVfUE9MSUNZX0ZJUkVfT05DRRABEhsKF01JU0ZJUkVfUE9MSUNZX0ZJUkVfQUxMEAISFwoTTUlTRklSRV9QT0xJQ1lfU0tJUBADKqUBCg1PdmVybGFwUG9saWN5Eh4KGk9WRVJMQVBfUE9MSUNZX1VOU1BFQ0lGSUVEEAASGAoUT1ZFUkxBUF9QT0xJQ1lfQUxMT1cQARIXChNPVkVSTEFQX1BPTElDWV9TS0lQEAISHQoZT1ZFUkxBUF9QT0xJQ1lfQlVGRkVSX09ORRADEiIKHk9WRVJMQVBfUE9MSUNZX0NBTkNFTF9QUkVWSU9VUxAEYgZwcm90bzM", [file_buf_validate_validate, file_google_api_field_behavior, file_google_protobuf_duration, file_google_protobuf_timestamp, file_taskscheduler_v1_execution]);
+  fileDesc("Cht0YXNrc2NoZWR1bGVyL3YxL3Rhc2sucHJvdG8SEHRhc2tzY2hlZHVsZXIudjEihQsKBFRhc2sSDwoCaWQYASABKA1CA+BBAxIZCgRuYW1lGAIgASgJQgvgQQK6SAVyAxj/ARI3Cg5zY2hlZHVsZWRfdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCA+BBAhI6CgpyZWN1cnJlbmNlGAQgASgOMhwudGFza3NjaGVkdWxlci52MS5SZWN1cnJlbmNlQgi6SAWCAQIQARIWCgRjcm9uGAUgASgJQgi6SAVyAxiACBIXCgVycnVsZRgGIAEoCUIIukgFcgMYgEASGgoJdGltZV96b25lGAcgASgJQge6SARyAhhAEjkKCmRzdF9wb2xpY3kYCCABKA4yGy50YXNrc2NoZWR1bGVyLnYxLkRzdFBvbGljeUIIukgFggECEAESQQoObWlzZmlyZV9wb2xpY3kYCSABKA4yHy50YXNrc2NoZWR1bGVyLnYxLk1pc2ZpcmVQb2xpY3lCCLpIBYIBAhABEkEKDm92ZXJsYXBfcG9saWN5GAogASgOMh8udGFza3NjaGVkdWxlci52MS5PdmVybGFwUG9saWN5Qgi6SAWCAQIQARIyCg9jYXRjaF91cF93aW5kb3cYCyABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SLAoIZW5kX3RpbWUYDCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhAKCG1heF9ydW5zGA0gASgNEikKBmppdHRlchgOIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhJLCgZsYWJlbHMYDyADKAsyIi50YXNrc2NoZWR1bGVyLnYxLlRhc2suTGFiZWxzRW50cnlCF7pIFJoBERBAIgZyBBABGD8qBXIDGP8BEh0KC2Rlc2NyaXB0aW9uGBAgASgJQgi6SAVyAxiAIBIqCgd3ZWJob29rGBEgASgLMhkudGFza3NjaGVkdWxlci52MS5XZWJob29rEjMKDHJldHJ5X3BvbGljeRgSIAEoCzIdLnRhc2tzY2hlZHVsZXIudjEuUmV0cnlQb2xpY3kSKgoHdGltZW91dBgTIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIvCgVzdGF0ZRgUIAEoDjIbLnRhc2tzY2hlZHVsZXIudjEuVGFza1N0YXRlQgPgQQMSGQoMcGF1c2VfcmVhc29uGBUgASgJQgPgQQMSNgoNbmV4dF9ydW5fdGltZRgWIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCA+BBAxIWCglydW5fY291bnQYFyABKA1CA+BBAxI4Cg5sYXN0X2V4ZWN1dGlvbhgYIAEoCzIbLnRhc2tzY2hlZHVsZXIudjEuRXhlY3V0aW9uQgPgQQMSFQoEZXRhZxgZIAEoCUIHukgEcgIYQBI0CgtjcmVhdGVfdGltZRgaIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCA+BBAxI0Cgt1cGRhdGVfdGltZRgbIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCA+BBAxotCgtMYWJlbHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBOq0BukipARqmAQoYdGFzay5yZWN1cnJlbmNlLm9uZV9raW5kEi1zZXQgYXQgbW9zdCBvbmUgb2YgcmVjdXJyZW5jZSwgY3JvbiBhbmQgcnJ1bGUaWyh0aGlzLnJlY3VycmVuY2UgPiAxID8gMSA6IDApICsgKHRoaXMuY3JvbiAhPSAnJyA/IDEgOiAwKSArICh0aGlzLnJydWxlICE9ICcnID8gMSA6IDApIDw9IDEiqQIKB1dlYmhvb2sSFQoDdXJsGAEgASgJQgi6SAVyAxiAEBIXCgZtZXRob2QYAiABKAlCB7pIBHICGBASQQoHaGVhZGVycxgDIAMoCzImLnRhc2tzY2hlZHVsZXIudjEuV2ViaG9vay5IZWFkZXJzRW50cnlCCLpIBZoBAhAgEhcKBGJvZHkYBCABKAlCCbpIBnIEKICABBIcCgtzZWNyZXRfbmFtZRgFIAEoCUIHukgEcgIYQBJECgxjb250ZW50X21vZGUYBiABKA4yJC50YXNrc2NoZWR1bGVyLnYxLldlYmhvb2tDb250ZW50TW9kZUIIukgFggECEAEaLgoMSGVhZGVyc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEi0AEKC1JldHJ5UG9saWN5Eh0KDG1heF9hdHRlbXB0cxgBIAEoDUIHukgEKgIYZBIyCg9pbml0aWFsX2JhY2tvZmYYAiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SLgoLbWF4X2JhY2tvZmYYAyABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SEgoKbXVsdGlwbGllchgEIAEoARIqCg5yZXRyeV9zdGF0dXNlcxgFIAMoDUISukgPkgEMEEAiCCoGGNcEKKwCKswBCgpSZWN1cnJlbmNlEhoKFlJFQ1VSUkVOQ0VfVU5TUEVDSUZJRUQQABITCg9SRUNVUlJFTkNFX09OQ0UQARIUChBSRUNVUlJFTkNFX0RBSUxZEAISFQoRUkVDVVJSRU5DRV9XRUVLTFkQAxIXChNSRUNVUlJFTkNFX0JJV0VFS0xZEAQSFgoSUkVDVVJSRU5DRV9NT05USExZEAUSGAoUUkVDVVJSRU5DRV9RVUFSVEVSTFkQBhIVChFSRUNVUlJFTkNFX1lFQVJMWRAHKm8KCVRhc2tTdGF0ZRIaChZUQVNLX1NUQVRFX1VOU1BFQ0lGSUVEEAASFQoRVEFTS19TVEFURV9BQ1RJVkUQARIVChFUQVNLX1NUQVRFX1BBVVNFRBACEhgKFFRBU0tfU1RBVEVfQ09NUExFVEVEEAMqUgoJRHN0UG9saWN5EhoKFkRTVF9QT0xJQ1lfVU5TUEVDSUZJRUQQABIUChBEU1RfUE9MSUNZX1NISUZUEAESEwoPRFNUX1BPTElDWV9TS0lQEAIqgwEKDU1pc2ZpcmVQb2xpY3kSHgoaTUlTRklSRV9QT0xJQ1lfVU5TUEVDSUZJRUQQABIcChhNSVNGSVJFX1BPTElDWV9GSVJFX09OQ0UQARIbChdNSVNGSVJFX1BPTElDWV9GSVJFX0FMTBACEhcKE01JU0ZJUkVfUE9MSUNZX1NLSVAQAyqlAQoNT3ZlcmxhcFBvbGljeRIeChpPVkVSTEFQX1BPTElDWV9VTlNQRUNJRklFRBAAEhgKFE9WRVJMQVBfUE9MSUNZX0FMTE9XEAESFwoTT1ZFUkxBUF9QT0xJQ1lfU0tJUBACEh0KGU9WRVJMQVBfUE9MSUNZX0JVRkZFUl9PTkUQAxIiCh5PVkVSTEFQX1BPTElDWV9DQU5DRUxfUFJFVklPVVMQBCqAAQoSV2ViaG9va0NvbnRlbnRNb2RlEiQKIFdFQkhPT0tfQ09OVEVOVF9NT0RFX1VOU1BFQ0lGSUVEEAASHwobV0VCSE9PS19DT05URU5UX01PREVfQklOQVJZEAESIwofV0VCSE9PS19DT05URU5UX01PREVfU1RSVUNUVVJFRBACYgZwcm90bzM", [file_buf_validate_validate, file_google_api_field_behavior, file_google_protobuf_duration, file_google_protobuf_timestamp, file_taskscheduler_v1_execution]);
 
 /**
  * What happens, when, and how often. Fields marked output only are ignored in requests.
@@ -138,21 +138,22 @@ export type Task = Message<"taskscheduler.v1.Task"> & {
   description: string;
 
   /**
-   * The target. None: the task is a reminder, recorded and streamed. Not supported yet.
+   * The target. None: the task is a reminder, recorded and streamed.
    *
    * @generated from field: taskscheduler.v1.Webhook webhook = 17;
    */
   webhook?: Webhook | undefined;
 
   /**
-   * How failed attempts are tried again. Not supported yet.
+   * How failed attempts are tried again. Kept as it was given; what is left out has its default.
    *
    * @generated from field: taskscheduler.v1.RetryPolicy retry_policy = 18;
    */
   retryPolicy?: RetryPolicy | undefined;
 
   /**
-   * How long an attempt may take. Not supported yet.
+   * How long an attempt may take, from the look-up of the host's name to the end of the answer: 1 millisecond to 1 hour.
+   * Default: 30 seconds. An attempt that takes longer is given up, and has failed.
    *
    * @generated from field: google.protobuf.Duration timeout = 19;
    */
@@ -224,45 +225,57 @@ export const TaskSchema: GenMessage<Task> = /*@__PURE__*/
   messageDesc(file_taskscheduler_v1_task, 0);
 
 /**
- * An HTTP request to the user's service. Not supported yet.
+ * An HTTP request to the user's service: a CloudEvents 1.0 message, signed as Standard Webhooks 1.0.0 says. An answer of 2xx
+ * is success; 410 pauses the task; redirects are not followed.
  *
  * @generated from message taskscheduler.v1.Webhook
  */
 export type Webhook = Message<"taskscheduler.v1.Webhook"> & {
   /**
-   * http or https.
+   * http or https, without user information; at most 2048 characters.
    *
    * @generated from field: string url = 1;
    */
   url: string;
 
   /**
-   * Empty: POST.
+   * POST, PUT, PATCH, DELETE or GET. Empty: POST.
    *
    * @generated from field: string method = 2;
    */
   method: string;
 
   /**
-   * Sent along.
+   * Sent along: at most 32, values of visible ASCII, 8192 characters in all. Those that the request itself needs cannot be set:
+   * Host, Content-Length and the like, and all that begin with `ce-`, `webhook-` or `taskscheduler-`.
    *
    * @generated from field: map<string, string> headers = 3;
    */
   headers: { [key: string]: string };
 
   /**
-   * The request's body.
+   * The request's body, at most 65536 bytes. In it `{{task.id}}`, `{{task.name}}`, `{{execution.id}}`,
+   * `{{execution.scheduled_time}}` (RFC 3339), `{{execution.attempt}}` and `{{execution.trigger}}` (`SCHEDULE`) are replaced;
+   * texts are escaped to stand within a JSON string. Empty: a JSON object of these fields.
    *
    * @generated from field: string body = 4;
    */
   body: string;
 
   /**
-   * Which of the scheduler's signing secrets signs it. Empty: `default`.
+   * Which of the scheduler's signing secrets signs it. Empty: `default`, where there is one. At most 64 letters, digits, `.`,
+   * `_` or `-`.
    *
    * @generated from field: string secret_name = 5;
    */
   secretName: string;
+
+  /**
+   * How the event is put into the request.
+   *
+   * @generated from field: taskscheduler.v1.WebhookContentMode content_mode = 6;
+   */
+  contentMode: WebhookContentMode;
 };
 
 /**
@@ -273,38 +286,46 @@ export const WebhookSchema: GenMessage<Webhook> = /*@__PURE__*/
   messageDesc(file_taskscheduler_v1_task, 1);
 
 /**
- * How failed attempts are tried again. Not supported yet.
+ * How failed attempts are tried again: after waits that grow up to a cap, each drawn between zero and that (full jitter).
  *
  * @generated from message taskscheduler.v1.RetryPolicy
  */
 export type RetryPolicy = Message<"taskscheduler.v1.RetryPolicy"> & {
   /**
-   * Attempts in all, the first included. 0: 1 for reminders, 5 for targets.
+   * Attempts in all, the first included, at most 100. 0: 1 for reminders, 5 for targets.
    *
    * @generated from field: uint32 max_attempts = 1;
    */
   maxAttempts: number;
 
   /**
-   * The wait before the second attempt.
+   * The longest wait before the second attempt, 1 millisecond to 1 day. Default: 1 second.
    *
    * @generated from field: google.protobuf.Duration initial_backoff = 2;
    */
   initialBackoff?: Duration | undefined;
 
   /**
-   * No wait is longer.
+   * No wait is longer, but one that the target asks for by Retry-After; 1 millisecond to 1 day. Default: 5 minutes.
    *
    * @generated from field: google.protobuf.Duration max_backoff = 3;
    */
   maxBackoff?: Duration | undefined;
 
   /**
-   * What each wait is multiplied with.
+   * What the longest wait is multiplied with after each attempt, 1 to 10. 0: 2.
    *
    * @generated from field: double multiplier = 4;
    */
   multiplier: number;
+
+  /**
+   * Answers that are tried again, of 300 to 599. Empty: 408, 425, 429 and 500 to 599. A target that cannot be reached or does
+   * not answer in time is always tried again, one whose address is blocked never.
+   *
+   * @generated from field: repeated uint32 retry_statuses = 5;
+   */
+  retryStatuses: number[];
 };
 
 /**
@@ -546,4 +567,38 @@ export enum OverlapPolicy {
  */
 export const OverlapPolicySchema: GenEnum<OverlapPolicy> = /*@__PURE__*/
   enumDesc(file_taskscheduler_v1_task, 4);
+
+/**
+ * How a CloudEvent is put into an HTTP request.
+ *
+ * @generated from enum taskscheduler.v1.WebhookContentMode
+ */
+export enum WebhookContentMode {
+  /**
+   * BINARY.
+   *
+   * @generated from enum value: WEBHOOK_CONTENT_MODE_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * The event's attributes are headers, and the body is its data.
+   *
+   * @generated from enum value: WEBHOOK_CONTENT_MODE_BINARY = 1;
+   */
+  BINARY = 1,
+
+  /**
+   * The body is the whole event, `application/cloudevents+json`.
+   *
+   * @generated from enum value: WEBHOOK_CONTENT_MODE_STRUCTURED = 2;
+   */
+  STRUCTURED = 2,
+}
+
+/**
+ * Describes the enum taskscheduler.v1.WebhookContentMode.
+ */
+export const WebhookContentModeSchema: GenEnum<WebhookContentMode> = /*@__PURE__*/
+  enumDesc(file_taskscheduler_v1_task, 5);
 

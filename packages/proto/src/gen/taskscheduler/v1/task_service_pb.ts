@@ -220,7 +220,7 @@ export const GetTaskResponseSchema: GenMessage<GetTaskResponse> = /*@__PURE__*/
  */
 export type ListTasksRequest = Message<"taskscheduler.v1.ListTasksRequest"> & {
   /**
-   * At most this many; 0: 100, more than 1000: 1000.
+   * At most this many; 0: 100, more than 1000: 1000. Fewer where they are large.
    *
    * @generated from field: int32 page_size = 1;
    */
