@@ -49,7 +49,12 @@ export function createServices(parts: ServicesParts) {
   const rules = { missedAfterMs: Math.max(leaseMs, MIN_MISSED_AFTER_MS), catchUpWindowMs: CATCH_UP_WINDOW_MS };
 
   const tasks = createTaskService({ ...parts, queries: parts.taskQueries, ...batchJudges(validator, logger) });
-  const executions = createExecutionService({ database, queries: createExecutionQueries(database), log });
+  const executions = createExecutionService({
+    database,
+    writes: parts.writes,
+    queries: createExecutionQueries(database),
+    log,
+  });
   const scheduler = createSchedulerService({ ...parts, rules });
   return {
     tasks: withPolicies(TaskService, withFailpoints(tasks, failpoints), limited),

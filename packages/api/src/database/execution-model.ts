@@ -45,4 +45,10 @@ export class ExecutionModel extends Model {
   declare missedCount: number;
   @Column({ type: DataTypes.DATE(3), field: "missed_until" })
   declare missedUntilMs: number | null;
+  @Column({ type: DataTypes.SMALLINT.UNSIGNED, allowNull: false })
+  declare failures: number;
+  @Column({ type: DataTypes.DATE(3), field: "retry_time" })
+  declare retryTimeMs: number | null;
+  @Column({ type: DataTypes.TEXT, allowNull: false })
+  declare attempts: string;
 }

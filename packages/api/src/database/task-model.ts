@@ -1,7 +1,7 @@
 import { DataTypes } from "sequelize";
 import { Column, Model, Table } from "sequelize-typescript";
 
-/** Table `tasks`. Read raw: instants are epoch milliseconds (see instants.ts), labels their JSON text. */
+/** Table `tasks`. Read raw: instants are epoch milliseconds (see instants.ts), labels and targets their JSON text. */
 @Table({ tableName: "tasks", timestamps: false })
 export class TaskModel extends Model {
   @Column({ type: DataTypes.INTEGER, primaryKey: true, autoIncrement: true })
@@ -18,6 +18,12 @@ export class TaskModel extends Model {
   declare description: string;
   @Column({ type: DataTypes.TEXT, allowNull: false })
   declare labels: string;
+  @Column({ type: DataTypes.TEXT, allowNull: false })
+  declare webhook: string;
+  @Column({ type: DataTypes.STRING(1024), allowNull: false, field: "retry_policy" })
+  declare retryPolicy: string;
+  @Column({ type: DataTypes.INTEGER.UNSIGNED, allowNull: false, field: "timeout_ms" })
+  declare timeoutMs: number;
   @Column({ type: DataTypes.ENUM("ACTIVE", "PAUSED", "COMPLETED"), allowNull: false })
   declare state: string;
   @Column({ type: DataTypes.STRING(1024), allowNull: false, field: "pause_reason" })

@@ -14,16 +14,25 @@ export interface ExecutionFilter {
   readonly beforeMs: number | undefined;
 }
 
-export function readExecutionFilter(request: ListExecutionsRequest): ExecutionFilter {
+/** Throws INVALID_FIELD; `path` is what the fields' names begin with. */
+export function readTimes(
+  request: Pick<ListExecutionsRequest, "scheduledAfter" | "scheduledBefore">,
+  path = "",
+): Pick<ExecutionFilter, "afterMs" | "beforeMs"> {
   const violations: FieldViolation[] = [];
   const { scheduledAfter: after, scheduledBefore: before } = request;
-  const afterMs = after && readBound(after, "scheduled_after", violations);
-  const beforeMs = before && readBound(before, "scheduled_before", violations, "earlier");
+  const afterMs = after && readBound(after, `${path}scheduled_after`, violations);
+  const beforeMs = before && readBound(before, `${path}scheduled_before`, violations, "earlier");
   const error = fieldErrors(violations);
   if (error !== undefined) throw error;
+  return { afterMs, beforeMs };
+}
+
+export function readExecutionFilter(request: ListExecutionsRequest): ExecutionFilter {
+  const times = readTimes(request);
   const wanted = request.states.map(executionStateName);
   const states = EXECUTION_STATES.filter((state) => wanted.length === 0 || wanted.includes(state));
-  return { taskId: request.taskId === 0 ? undefined : request.taskId, states, afterMs, beforeMs };
+  return { taskId: request.taskId === 0 ? undefined : request.taskId, states, ...times };
 }
 
 /** Names the query whose pages a token is of. */

@@ -8,13 +8,11 @@ import {
   ExecutionTrigger,
 } from "@taskscheduler/proto";
 import { toOptionalTimestamp, toTimestamp } from "../timestamps.js";
+import { type Attempt, attemptsOf } from "./attempts.js";
 import type { ExecutionRow } from "./execution-row.js";
-
-const ENDED_ATTEMPT: readonly DomainState[] = ["SUCCEEDED", "FAILED"];
 
 /** A literal: `create` takes ten times as long, and whoever leaves out a field is told so by the compiler. */
 export function executionToProto(row: ExecutionRow): Execution {
-  const state = ExecutionState[row.state];
   return {
     $typeName: "taskscheduler.v1.Execution",
     id: formatExecutionId(row.taskId, row.scheduledTimeMs),
@@ -22,7 +20,7 @@ export function executionToProto(row: ExecutionRow): Execution {
     taskName: row.taskName,
     scheduledTime: toTimestamp(row.scheduledTimeMs),
     trigger: ExecutionTrigger[row.trigger],
-    state,
+    state: ExecutionState[row.state],
     attempt: row.attempt,
     schedulerId: row.schedulerId,
     claimTime: toOptionalTimestamp(row.claimTimeMs),
@@ -31,23 +29,22 @@ export function executionToProto(row: ExecutionRow): Execution {
     lateness: row.startTimeMs === null ? undefined : durationFromMs(row.startTimeMs - row.scheduledTimeMs),
     error: row.error,
     httpStatus: row.httpStatus,
-    attempts: ENDED_ATTEMPT.includes(row.state) ? [lastAttempt(row, state)] : [],
+    attempts: attemptsOf(row).map(attemptToProto),
     missedCount: row.missedCount,
     missedUntil: toOptionalTimestamp(row.missedUntilMs),
+    retryTime: toOptionalTimestamp(row.retryTimeMs),
   };
 }
 
-function lastAttempt(row: ExecutionRow, state: ExecutionState): ExecutionAttempt {
+function attemptToProto({ attempt, schedulerId, startTimeMs, endTimeMs, state, error, httpStatus }: Attempt) {
   return {
     $typeName: "taskscheduler.v1.ExecutionAttempt",
-    attempt: row.attempt,
-    schedulerId: row.schedulerId,
-    startTime: toOptionalTimestamp(row.startTimeMs),
-    endTime: toOptionalTimestamp(row.endTimeMs),
-    state,
-    error: row.error,
-    httpStatus: row.httpStatus,
-  };
+    ...{ attempt, schedulerId, error, httpStatus },
+    startTime: toOptionalTimestamp(startTimeMs),
+    endTime: toOptionalTimestamp(endTimeMs),
+    state: ExecutionState[state],
+    duration: startTimeMs === null || endTimeMs === null ? undefined : durationFromMs(endTimeMs - startTimeMs),
+  } satisfies ExecutionAttempt;
 }
 
 export function executionChange(row: ExecutionRow): ExecutionChange {

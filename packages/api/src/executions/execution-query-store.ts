@@ -1,5 +1,5 @@
 import { formatExecutionId, parseExecutionId } from "@taskscheduler/domain";
-import type { ListExecutionsRequest } from "@taskscheduler/proto";
+import type { ListExecutionsRequest, RetryFilter } from "@taskscheduler/proto";
 import type { Database, SqlConnection } from "../database/database.js";
 import { createReadGroup } from "../database/read-group.js";
 import { select, selectRows, selectWithin } from "../database/select.js";
@@ -8,7 +8,7 @@ import { countRows, firstKeys, type KeyRange } from "../paging/key-range.js";
 import { readListPage } from "../paging/list-page.js";
 import { MAX_TOTAL_SIZE, parseOrder } from "../paging/page-request.js";
 import { decodePageToken, encodePageToken, type PagePosition, type PositionKind } from "../paging/page-token.js";
-import { type ExecutionFilter, executionQueryFingerprint, readExecutionFilter } from "./execution-filter.js";
+import { type ExecutionFilter, executionQueryFingerprint, readExecutionFilter, readTimes } from "./execution-filter.js";
 import {
   EXECUTION_ORDER_FIELDS,
   type ExecutionOrder,
@@ -17,7 +17,7 @@ import {
   executionWalk,
 } from "./execution-ranges.js";
 import type { ExecutionKey, ExecutionRow } from "./execution-row.js";
-import { EXECUTION_COLUMNS, EXECUTION_SHAPE, findExecutions } from "./execution-store.js";
+import { EXECUTION_COLUMNS, EXECUTION_SHAPE, findExecutions, findFailedKeys } from "./execution-store.js";
 
 /** What is laid out for; with fewer, both ways are quicker. */
 const MANY_EXECUTIONS = 10_000_000;
@@ -35,6 +35,8 @@ export interface ExecutionPage {
 export interface ExecutionQueries {
   get(key: ExecutionKey): Promise<ExecutionRow | undefined>;
   list(request: ListExecutionsRequest, signal: AbortSignal): Promise<ExecutionPage>;
+  /** The keys of failed executions whose task is still there, the earliest first. */
+  failed(filter: RetryFilter, limit: number, signal: AbortSignal): Promise<{ keys: ExecutionKey[]; hasMore: boolean }>;
 }
 
 export function createExecutionQueries(database: Database): ExecutionQueries {
@@ -46,7 +48,23 @@ export function createExecutionQueries(database: Database): ExecutionQueries {
   return {
     get: ({ taskId, scheduledTimeMs }) => find(formatExecutionId(taskId, scheduledTimeMs)),
     list: (request, signal) => listExecutions(database, request, signal),
+    failed: (filter, limit, signal) => findFailed(database, filter, limit, signal),
   };
+}
+
+async function findFailed(
+  database: Database,
+  filter: RetryFilter,
+  limit: number,
+  signal: AbortSignal,
+): Promise<{ keys: ExecutionKey[]; hasMore: boolean }> {
+  const { afterMs, beforeMs } = readTimes(filter, "filter.");
+  const found = await database.lookUp(
+    () =>
+      database.withConnection((connection) => findFailedKeys(connection, { ...filter, afterMs, beforeMs }, limit + 1)),
+    signal,
+  );
+  return { keys: found.slice(0, limit), hasMore: found.length > limit };
 }
 
 /** What a list asks for, read and judged. */
@@ -74,6 +92,7 @@ async function listExecutions(
       page: (connection, limit) => readPage(connection, { filter, order, after, limit }),
       count: (connection) => countExecutions(connection, filter),
       tokenAfter: (row) => encodePageToken(query, positionOf(order, row)),
+      bytesOf: (row) => row.attempts.length + row.error.length + row.taskName.length,
     },
     signal,
   );

@@ -22,6 +22,12 @@ export interface ExecutionRow extends ExecutionKey {
   readonly httpStatus: number;
   readonly missedCount: number;
   readonly missedUntilMs: number | null;
+  /** Attempts that failed, as the retry policy counts them. */
+  readonly failures: number;
+  /** Of a RETRYING row: when the next attempt is due. */
+  readonly retryTimeMs: number | null;
+  /** JSON, read by `attemptsOf`; empty: at most one, told by the row itself. Once it is set, it is never emptied. */
+  readonly attempts: string;
 }
 
 /** The execution's id, as maps are keyed by it. */
@@ -53,5 +59,8 @@ export function newExecution(
     httpStatus: 0,
     missedCount: 0,
     missedUntilMs: null,
+    failures: 0,
+    retryTimeMs: null,
+    attempts: "",
   };
 }

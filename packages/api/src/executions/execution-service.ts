@@ -1,27 +1,33 @@
 import type { ServiceImpl } from "@connectrpc/connect";
-import { parseExecutionId, ServiceError } from "@taskscheduler/domain";
-import type { ExecutionService } from "@taskscheduler/proto";
+import { fieldError, parseExecutionId } from "@taskscheduler/domain";
+import type { ExecutionService, RetryExecutionRequest, RetryExecutionResponse } from "@taskscheduler/proto";
 import type { ChangeLog } from "../changes/change-log.js";
 import type { Database } from "../database/database.js";
+import type { WriteGroup } from "../writes/write-group.js";
+import { cancelExecutionCommand, retryExecutionCommand, retryExecutionsCommand } from "./execution-commands.js";
+import { executionNotFound } from "./execution-decisions.js";
 import { executionToProto } from "./execution-mapper.js";
 import type { ExecutionQueries } from "./execution-query-store.js";
 import { watchExecutions } from "./execution-watch.js";
 
+/** In one call: what a group of writes takes at once. */
+const MAX_RETRIED = 1_000;
+
 export interface ExecutionServiceParts {
   readonly database: Database;
+  readonly writes: WriteGroup;
   readonly queries: ExecutionQueries;
   readonly log: ChangeLog;
 }
 
 /** Methods that are left out answer UNIMPLEMENTED. */
 export function createExecutionService(parts: ExecutionServiceParts): Partial<ServiceImpl<typeof ExecutionService>> {
-  const { queries } = parts;
+  const { queries, writes } = parts;
   return {
     async getExecution({ id }) {
       const key = parseExecutionId(id);
       const row = key === undefined ? undefined : await queries.get(key);
-      if (row === undefined)
-        throw new ServiceError("EXECUTION_NOT_FOUND", `there is no execution ${JSON.stringify(id)}`);
+      if (row === undefined) throw executionNotFound(id);
       return { execution: executionToProto(row) };
     },
     async listExecutions(request, { signal }) {
@@ -32,6 +38,22 @@ export function createExecutionService(parts: ExecutionServiceParts): Partial<Se
         totalSize: page.totalSize,
       };
     },
+    cancelExecution: async (request, { signal }) => writes.submit(cancelExecutionCommand(request), signal),
+    retryExecution: (request, { signal }) => retry(parts, request, signal),
     watchExecutions: (request, context) => watchExecutions(parts.database, parts.log, request, context.signal),
   };
+}
+
+async function retry(
+  { queries, writes }: ExecutionServiceParts,
+  request: RetryExecutionRequest,
+  signal: AbortSignal,
+): Promise<RetryExecutionResponse> {
+  const { id, filter } = request;
+  if ((id === "") === (filter === undefined)) {
+    throw fieldError("id", "set either id, of one execution, or filter, of those that match");
+  }
+  if (filter === undefined) return writes.submit(retryExecutionCommand(request), signal);
+  const { keys, hasMore } = await queries.failed(filter, MAX_RETRIED, signal);
+  return writes.submit(retryExecutionsCommand(request, keys, hasMore), signal);
 }

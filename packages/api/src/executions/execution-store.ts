@@ -3,7 +3,7 @@ import { shapeOf } from "../database/columns.js";
 import type { SqlConnection } from "../database/database.js";
 import { ExecutionModel } from "../database/execution-model.js";
 import { toDatetime, toNullableDatetime } from "../database/instants.js";
-import { selectRows } from "../database/select.js";
+import { select, selectRows } from "../database/select.js";
 import { joinSql, raw, Sql, sql } from "../database/sql.js";
 import { plain, type Statement } from "../database/statements.js";
 import type { ExecutionKey, ExecutionRow } from "./execution-row.js";
@@ -48,47 +48,97 @@ export async function lockUnfinished(connection: SqlConnection, taskIds: readonl
   return selectRows(connection, EXECUTION_SHAPE, rows);
 }
 
-/** Writes rows whole, new or not: the primary key is the only unique one. */
+const FIRST_COLUMNS = [
+  ...["task_id", "scheduled_time", "task_name", "trigger_kind", "state", "attempt", "fence", "incarnation"],
+  ...["scheduler_id", "claim_time", "start_time", "end_time", "error", "http_status", "missed_count", "missed_until"],
+];
+const RETRY_COLUMNS = ["failures", "retry_time", "attempts"];
+const KEY_COLUMNS = ["task_id", "scheduled_time"];
+
+/**
+ * Writes rows whole, new or not: the primary key is the only unique one. Most have had no attempt that needs telling, and
+ * so never had a value in the columns of those that did: they are left out of their statement.
+ */
 export function saveExecutions(rows: readonly ExecutionRow[]): Statement[] {
+  const tried = rows.filter((row) => row.attempts !== "");
+  const plainRows = tried.length === 0 ? rows : rows.filter((row) => row.attempts === "");
+  return [
+    ...inChunks(plainRows, (chunk) => upsert(chunk, FIRST_COLUMNS, firstValues)),
+    ...inChunks(tried, (chunk) => upsert(chunk, [...FIRST_COLUMNS, ...RETRY_COLUMNS], allValues)),
+    ...inChunks(tried, saveRetries),
+  ];
+}
+
+function inChunks(
+  rows: readonly ExecutionRow[],
+  write: (chunk: readonly ExecutionRow[]) => readonly Statement[],
+): Statement[] {
   const statements: Statement[] = [];
-  for (let from = 0; from < rows.length; from += CHUNK) {
-    const chunk = rows.slice(from, from + CHUNK);
-    const values: unknown[] = [];
-    for (const row of chunk) {
-      values.push(row.taskId, toDatetime(row.scheduledTimeMs), row.taskName, row.trigger, row.state, row.attempt);
-      values.push(row.fence, row.incarnation, row.schedulerId, toNullableDatetime(row.claimTimeMs));
-      values.push(toNullableDatetime(row.startTimeMs), toNullableDatetime(row.endTimeMs), row.error, row.httpStatus);
-      values.push(row.missedCount, toNullableDatetime(row.missedUntilMs));
-    }
-    const sql = `INSERT INTO executions (task_id, scheduled_time, task_name, trigger_kind, state, attempt, fence, incarnation,
-           scheduler_id, claim_time, start_time, end_time, error, http_status, missed_count, missed_until)
-         VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)${",(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)".repeat(chunk.length - 1)}
-         ON DUPLICATE KEY UPDATE task_name = VALUES(task_name), trigger_kind = VALUES(trigger_kind), state = VALUES(state),
-           attempt = VALUES(attempt), fence = VALUES(fence), incarnation = VALUES(incarnation),
-           scheduler_id = VALUES(scheduler_id), claim_time = VALUES(claim_time), start_time = VALUES(start_time),
-           end_time = VALUES(end_time), error = VALUES(error), http_status = VALUES(http_status),
-           missed_count = VALUES(missed_count), missed_until = VALUES(missed_until)`;
-    statements.push(plain(sql, values));
-  }
+  for (let from = 0; from < rows.length; from += CHUNK) statements.push(...write(rows.slice(from, from + CHUNK)));
   return statements;
 }
 
+function upsert(
+  rows: readonly ExecutionRow[],
+  columns: readonly string[],
+  valuesOf: (row: ExecutionRow, values: unknown[]) => void,
+): Statement[] {
+  const values: unknown[] = [];
+  for (const row of rows) valuesOf(row, values);
+  const placeholders = `(${columns.map(() => "?").join(",")})`;
+  const changes = columns.filter((name) => !KEY_COLUMNS.includes(name)).map((name) => `${name} = VALUES(${name})`);
+  const sql = `INSERT INTO executions (${columns.join(", ")})
+         VALUES ${placeholders}${`,${placeholders}`.repeat(rows.length - 1)}
+         ON DUPLICATE KEY UPDATE ${changes.join(", ")}`;
+  return [plain(sql, values)];
+}
+
+function firstValues(row: ExecutionRow, values: unknown[]): void {
+  values.push(row.taskId, toDatetime(row.scheduledTimeMs), row.taskName, row.trigger, row.state, row.attempt);
+  values.push(row.fence, row.incarnation, row.schedulerId, toNullableDatetime(row.claimTimeMs));
+  values.push(toNullableDatetime(row.startTimeMs), toNullableDatetime(row.endTimeMs), row.error, row.httpStatus);
+  values.push(row.missedCount, toNullableDatetime(row.missedUntilMs));
+}
+
+function allValues(row: ExecutionRow, values: unknown[]): void {
+  firstValues(row, values);
+  values.push(row.failures, toNullableDatetime(row.retryTimeMs), row.attempts);
+}
+
+/** Keeps the index of those that wait to be tried again. */
+function saveRetries(rows: readonly ExecutionRow[]): Statement[] {
+  const isWaiting = (row: ExecutionRow) => row.state === "RETRYING" && row.retryTimeMs !== null;
+  const waiting = rows.filter(isWaiting);
+  const others = rows.filter((row) => !isWaiting(row));
+  const insert = `INSERT INTO retries (task_id, scheduled_time, retry_time) VALUES ${waiting.map(() => "(?,?,?)").join(",")}
+    ON DUPLICATE KEY UPDATE retry_time = VALUES(retry_time)`;
+  const values = waiting.flatMap((row) => [
+    ...[row.taskId, toDatetime(row.scheduledTimeMs), toNullableDatetime(row.retryTimeMs)],
+  ]);
+  const { text, values: keys } = keyList(others);
+  return [
+    ...(waiting.length === 0 ? [] : [plain(insert, values)]),
+    ...(others.length === 0 ? [] : [plain(`DELETE FROM retries WHERE (task_id, scheduled_time) IN (${text})`, keys)]),
+  ];
+}
+
 /**
- * Writes how executions ended well, of rows that are locked: one statement with one parameter for any number of rows.
+ * Writes how executions ended well with their first attempt, of rows that are locked: one statement with one parameter for any number of rows.
  * Measured for 500 rows: 10 ms, where writing them whole takes 14, and a third of the time of this process.
  */
 export function endExecutions(rows: readonly ExecutionRow[]): Statement[] {
   if (rows.length === 0) return [];
   const values = rows.map((row) => [
     ...[row.taskId, toDatetime(row.scheduledTimeMs), row.state],
-    ...[toNullableDatetime(row.startTimeMs), toNullableDatetime(row.endTimeMs)],
+    ...[toNullableDatetime(row.startTimeMs), toNullableDatetime(row.endTimeMs), row.httpStatus],
   ]);
   const sql = `UPDATE JSON_TABLE(?, '$[*]' COLUMNS(task_id INT PATH '$[0]', scheduled_time DATETIME(3) PATH '$[1]',
-         state VARCHAR(16) PATH '$[2]', start_time DATETIME(3) PATH '$[3]', end_time DATETIME(3) PATH '$[4]')) AS ended
+         state VARCHAR(16) PATH '$[2]', start_time DATETIME(3) PATH '$[3]', end_time DATETIME(3) PATH '$[4]',
+         http_status SMALLINT UNSIGNED PATH '$[5]')) AS ended
        STRAIGHT_JOIN executions FORCE INDEX (PRIMARY)
          ON executions.task_id = ended.task_id AND executions.scheduled_time = ended.scheduled_time
        SET executions.state = ended.state, executions.start_time = ended.start_time,
-         executions.end_time = ended.end_time, executions.error = ''`;
+         executions.end_time = ended.end_time, executions.http_status = ended.http_status, executions.error = ''`;
   return [plain(sql, [JSON.stringify(values)])];
 }
 
@@ -111,6 +161,31 @@ export async function pageUnfinished(
   );
   const page = sql`${joinSql(ranges, " UNION ALL ")} ORDER BY taskId, scheduledTimeMs LIMIT ${limit}`;
   return selectRows(connection, EXECUTION_SHAPE, page);
+}
+
+/**
+ * Failed executions whose task is still there, the earliest first: what can run again. Of one task by its own range of an
+ * index, else by the index of times.
+ */
+export async function findFailedKeys(
+  connection: SqlConnection,
+  filter: { readonly taskId: number; readonly afterMs: number | undefined; readonly beforeMs: number | undefined },
+  limit: number,
+): Promise<ExecutionKey[]> {
+  const { taskId, afterMs, beforeMs } = filter;
+  const where = [
+    sql`executions.state = 'FAILED'`,
+    ...(taskId === 0 ? [] : [sql`executions.task_id = ${taskId}`]),
+    ...(afterMs === undefined ? [] : [sql`executions.scheduled_time > ${toDatetime(afterMs)}`]),
+    ...(beforeMs === undefined ? [] : [sql`executions.scheduled_time < ${toDatetime(beforeMs)}`]),
+  ];
+  const index = raw(taskId === 0 ? "executions_due" : "executions_state");
+  return select(
+    connection,
+    sql`SELECT executions.task_id AS taskId, executions.scheduled_time AS scheduledTimeMs
+      FROM executions FORCE INDEX (${index}) STRAIGHT_JOIN tasks ON tasks.id = executions.task_id
+      WHERE ${joinSql(where, " AND ")} ORDER BY executions.scheduled_time LIMIT ${limit}`,
+  );
 }
 
 /**

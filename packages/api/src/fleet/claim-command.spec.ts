@@ -1,5 +1,7 @@
 import { create } from "@bufbuild/protobuf";
-import { ClaimExecutionsRequestSchema, type ClaimExecutionsResponse } from "@taskscheduler/proto";
+import type { Webhook } from "@taskscheduler/domain";
+import { ClaimExecutionsRequestSchema, type ClaimExecutionsResponse, ExecutionTrigger } from "@taskscheduler/proto";
+import { attemptsOf } from "../executions/attempts.js";
 import type { ExecutionRow } from "../executions/execution-row.js";
 import { taskToProto } from "../tasks/task-mapper.js";
 import type { WriteView } from "../writes/write-command.js";
@@ -50,7 +52,7 @@ describe("a task's own next occurrence", () => {
   });
 
   test("that was withdrawn and came back is reopened under a higher fence", () => {
-    const withdrawn = executionRow({ state: "CANCELLED", fence: 2, endTimeMs: NOW_MS - 500, error: "withdrawn" });
+    const withdrawn = executionRow({ state: "CANCELLED", fence: 2, endTimeMs: NOW_MS - 500, error: "withdrawn: x" });
     const { result, rows } = claim(viewOf([taskRow()], [withdrawn]));
     expect(result.grant).toMatchObject({ fence: 3, attempt: 1 });
     expect(rows).toMatchObject([{ state: "CLAIMED", error: "", endTimeMs: null }]);
@@ -149,5 +151,67 @@ describe("a row of the ledger", () => {
   test("that has ended, or is not there, is not granted", () => {
     expect(take(executionRow({ state: "SUCCEEDED", startTimeMs: NOW_MS })).result.grant).toBeUndefined();
     expect(claim(viewOf([taskRow()]), { recorded: true, timeMs: NOW_MS + 1 }).result.grant).toBeUndefined();
+  });
+
+  test("that is tried again is granted shortly before its time, for that time", () => {
+    const attempts = JSON.stringify([{ attempt: 1, state: "FAILED", endTimeMs: NOW_MS }]);
+    const retrying = (retryTimeMs: number) =>
+      executionRow({ state: "RETRYING", attempts, failures: 1, startTimeMs: NOW_MS, retryTimeMs });
+    const { result, rows } = take(retrying(NOW_MS + 2_000));
+    expect(result.grant).toMatchObject({ fence: 2, attempt: 2, runTimeMs: BigInt(NOW_MS + 2_000) });
+    expect(rows).toMatchObject([{ state: "CLAIMED", failures: 1, attempts }]);
+    expect(take(retrying(NOW_MS + 20_000)).result.grant).toBeUndefined();
+  });
+
+  test("whose holder died when it was due tells that its attempt is lost, and spends no retry", () => {
+    const row = executionRow({ incarnation: 9, failures: 1, startTimeMs: NOW_MS, scheduledTimeMs: NOW_MS - 10_000 });
+    const { result, rows } = take(row);
+    expect(result.grant).toMatchObject({ fence: 2, attempt: 2 });
+    expect(rows[0]).toMatchObject({ failures: 1 });
+    expect(attemptsOf(rows[0]!)).toMatchObject([
+      { attempt: 1, schedulerId: "one", state: "FAILED", startTimeMs: null },
+    ]);
+  });
+
+  test("of a deleted task, whose holder has ended, does not run", () => {
+    const view = viewOf([], [executionRow({ incarnation: 9 })]);
+    const { result, rows } = claim(view, { recorded: true, incarnation: 2 });
+    expect(result.grant).toBeUndefined();
+    expect(rows).toMatchObject([{ state: "CANCELLED", fence: 2, error: "withdrawn: the task was deleted" }]);
+  });
+});
+
+describe("what a grant calls", () => {
+  const webhook: Webhook = {
+    ...{ url: "https://example.com/", method: "POST", headers: { a: "b" }, secretName: "", contentMode: "STRUCTURED" },
+    body: '{"task":"{{task.name}}","try":{{execution.attempt}}}',
+  };
+
+  test("is the task's target, its body rendered", () => {
+    const { result } = claim(viewOf([taskRow({ webhook, timeoutMs: 500 })]));
+    expect(result.grant?.target).toMatchObject({
+      timeoutMs: 500,
+      taskName: "seven",
+      trigger: ExecutionTrigger.SCHEDULE,
+    });
+    expect(result.grant?.target?.webhook).toMatchObject({ url: webhook.url, body: '{"task":"seven","try":1}' });
+  });
+
+  test("is bounded in an answer: the rest is to be asked for again, and is not claimed", () => {
+    const body = "x".repeat(65_536);
+    const tasks = Array.from({ length: 40 }, (_, index) =>
+      taskRow({ id: index + 1, name: `task ${index}`, webhook: { ...webhook, body } }),
+    );
+    const occurrences = tasks.map(({ id }) => ({ taskId: id, scheduledTimeMs: BigInt(NOW_MS), recorded: false }));
+    const request = create(ClaimExecutionsRequestSchema, { incarnation: 1, occurrences });
+    const stage = new WriteStage();
+    const command = claimCommand(request, RULES, onDefect);
+    const needed = command.webhooksNeeded?.(viewOf(tasks)) ?? [];
+    const view = viewOf(tasks, [], { webhooks: new Map(needed.map((id) => [id, { ...webhook, body }])) });
+    const { results } = command.decide(view, stage)({ created: (row) => taskToProto(row) });
+    const granted = results.filter((result) => result.grant !== undefined);
+    expect(granted.length).toBe(31);
+    expect(results.filter((result) => result.askAgain)).toHaveLength(9);
+    expect(stage.executions.size).toBe(31);
   });
 });

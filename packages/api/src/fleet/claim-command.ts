@@ -7,13 +7,15 @@ import {
   type ClaimResult,
   ClaimResultSchema,
   type Grant,
-  GrantSchema,
 } from "@taskscheduler/proto";
+import { runningAttempt, withAttempt } from "../executions/attempts.js";
+import { isReopenable, withdrawn } from "../executions/execution-decisions.js";
 import { type ExecutionKey, type ExecutionRow, newExecution } from "../executions/execution-row.js";
-import { isReopenable, isSettled } from "../tasks/task-decisions.js";
-import { scheduleOf, type TaskRow } from "../tasks/task-row.js";
+import { isSettled } from "../tasks/task-decisions.js";
+import { scheduleOf, type TaskCursor } from "../tasks/task-row.js";
 import type { Stage, WriteCommand, WriteView } from "../writes/write-command.js";
 import type { Due } from "./due-store.js";
+import { callsTarget, grantOf, webhooksWithin } from "./grant.js";
 
 /** What is claimed further ahead than this is refused: schedulers claim two seconds ahead. */
 const CLAIM_AHEAD_MS = 10_000;
@@ -47,16 +49,17 @@ export function claimCommand(
     keys: taskIds.map((id) => `task:${id}`),
     weight: occurrences.length,
     validateOnly: false,
-    needs: { taskIds, incarnations: true },
+    needs: { cursorsOf: taskIds, incarnations: true },
     executionsNeeded: (view) => occurrences.flatMap((occurrence) => keysOf(occurrence, view, rules)),
+    webhooksNeeded: (view) => webhooksWithin(taskIds.map((id) => view.cursors.get(id))),
     decide(view, stage) {
       const schedulerId = view.incarnations.get(request.incarnation);
       if (schedulerId === undefined) throw incarnationEnded(request.incarnation);
       const claimant = { incarnation: request.incarnation, schedulerId };
-      const tasks = new Map(view.tasks);
+      const claiming: Claiming = { claimant, rules, view, tasks: new Map(view.cursors), stage };
       const results = occurrences.map((occurrence) => {
         try {
-          return claim(occurrence, claimant, rules, view, tasks, stage);
+          return claim(occurrence, claiming);
         } catch (error) {
           // One that cannot be judged must not hold up those that are due with it.
           onDefect(error, occurrence.taskId);
@@ -72,15 +75,20 @@ export function incarnationEnded(incarnation: number): ServiceError {
   return new ServiceError("INCARNATION_ENDED", `incarnation ${incarnation} has ended; register again`);
 }
 
-interface Claimant {
-  readonly incarnation: number;
-  readonly schedulerId: string;
+/** What the claims of a request share. */
+interface Claiming {
+  readonly claimant: { readonly incarnation: number; readonly schedulerId: string };
+  readonly rules: ClaimRules;
+  readonly view: WriteView;
+  /** As the claims so far have left them. */
+  readonly tasks: Map<number, TaskCursor>;
+  readonly stage: Stage;
 }
 
 /** The settlement of a task whose own next occurrence is asked for; undefined when it is another by now, or too early. */
 function settlementOf(
   occurrence: Due,
-  task: TaskRow | undefined,
+  task: TaskCursor | undefined,
   nowMs: number,
   rules: ClaimRules,
 ): Settlement | undefined {
@@ -100,7 +108,7 @@ function keysOf(occurrence: Due, view: WriteView, rules: ClaimRules): ExecutionK
   const { taskId } = occurrence;
   let settlement: Settlement | undefined;
   try {
-    settlement = settlementOf(occurrence, view.tasks.get(taskId), view.nowMs, rules);
+    settlement = settlementOf(occurrence, view.cursors.get(taskId), view.nowMs, rules);
   } catch {
     // The claim, which judges the same again, says why.
   }
@@ -108,81 +116,80 @@ function keysOf(occurrence: Due, view: WriteView, rules: ClaimRules): ExecutionK
   return times.flatMap((scheduledTimeMs) => (scheduledTimeMs === undefined ? [] : [{ taskId, scheduledTimeMs }]));
 }
 
-function claim(
-  occurrence: Due,
-  claimant: Claimant,
-  rules: ClaimRules,
-  view: WriteView,
-  tasks: Map<number, TaskRow>,
-  stage: Stage,
-): ClaimResult {
+function claim(occurrence: Due, claiming: Claiming): ClaimResult {
+  const { rules, view, tasks, stage } = claiming;
   const task = tasks.get(occurrence.taskId);
+  if (callsTarget(task) && !view.webhooks.has(task.id)) return create(ClaimResultSchema, { askAgain: true });
   const row = view.execution(occurrence);
   if (row !== undefined && isUnfinished(row.state)) {
-    const grant = takeRecorded(row, claimant, rules, view, task, stage);
+    const grant = takeRecorded(row, task, claiming);
     if (grant !== undefined || task?.nextRunTimeMs !== occurrence.scheduledTimeMs)
       return result(grant, task, view.nowMs);
   }
   const settlement = settlementOf(occurrence, task, view.nowMs, rules);
   if (task === undefined || settlement === undefined) return result(undefined, task, view.nowMs);
-  const granted = grantRun(task, settlement, claimant, view, stage);
-  recordMissed(task, settlement, view, stage);
+  const granted = grantRun(task, settlement, claiming);
+  recordMissed(task, settlement, claiming);
   const nextRunTimeMs = settlement.nextMs ?? null;
   const ended = nextRunTimeMs === null && granted === undefined;
-  const moved: TaskRow = { ...task, nextRunTimeMs, state: ended ? "COMPLETED" : task.state };
+  const moved: TaskCursor = { ...task, nextRunTimeMs, state: ended ? "COMPLETED" : task.state };
   stage.moveTask(moved);
   tasks.set(task.id, moved);
   return result(granted, moved, view.nowMs);
 }
 
 /** A row that waits for anyone, or that its scheduler left behind. */
-function takeRecorded(
-  row: ExecutionRow,
-  claimant: Claimant,
-  rules: ClaimRules,
-  view: WriteView,
-  task: TaskRow | undefined,
-  stage: Stage,
-): Grant | undefined {
+function takeRecorded(row: ExecutionRow, task: TaskCursor | undefined, claiming: Claiming): Grant | undefined {
+  const { claimant, rules, view, stage } = claiming;
   const held = row.state === "CLAIMED" || row.state === "RUNNING";
-  if (held && row.incarnation === claimant.incarnation) return grantOf(row);
+  if (held && row.incarnation === claimant.incarnation) return grantOf(row, task, view.webhooks.get(row.taskId));
   if (held && row.incarnation !== null && view.incarnations.has(row.incarnation)) return undefined;
+  if ((row.retryTimeMs ?? 0) > view.nowMs + CLAIM_AHEAD_MS) return undefined;
+  if (task === undefined) {
+    stage.saveExecution(withdrawn(row, "the task was deleted", view.nowMs));
+    return undefined;
+  }
   if (held && row.trigger !== "MANUAL" && isGivenUp(row, rules, view.nowMs, task)) {
     const error = "its scheduler died, and its time had gone by when another could take over";
     const missed = { missedCount: 1, missedUntilMs: row.scheduledTimeMs };
     stage.saveExecution({ ...row, ...missed, state: "MISSED", fence: row.fence + 1, endTimeMs: view.nowMs, error });
-    if (task !== undefined && task.nextRunTimeMs === null && task.state === "ACTIVE") {
+    if (task.nextRunTimeMs === null && task.state === "ACTIVE") {
       stage.moveTask({ ...task, state: "COMPLETED" });
     }
     return undefined;
   }
-  return grant(row, row.attempt + 1, claimant, view.nowMs, stage);
+  return grant(held ? lost(row, view.nowMs) : row, row.attempt + 1, task, claiming);
+}
+
+/** An attempt that was due may have been made: the row says so, and that nobody knows how it ended. It spends no retry. */
+function lost(row: ExecutionRow, nowMs: number): ExecutionRow {
+  if ((row.retryTimeMs ?? row.scheduledTimeMs) > nowMs) return row;
+  const startTimeMs = runningAttempt(row)?.startTimeMs ?? null;
+  const error = "its scheduler died before it said how this ended";
+  const { attempt, schedulerId } = row;
+  const attempts = withAttempt(row, {
+    ...{ attempt, schedulerId, startTimeMs, endTimeMs: Math.ceil(nowMs), state: "FAILED", error, httpStatus: 0 },
+  });
+  return { ...row, attempts };
 }
 
 /** A take-over follows the misfire policy as well: the latest one due runs, within the window. */
-function isGivenUp(row: ExecutionRow, rules: ClaimRules, nowMs: number, task: TaskRow | undefined): boolean {
+function isGivenUp(row: ExecutionRow, rules: ClaimRules, nowMs: number, task: TaskCursor): boolean {
   if (row.startTimeMs !== null) return false;
-  const laterDue = task?.state === "ACTIVE" && task.nextRunTimeMs !== null && task.nextRunTimeMs <= nowMs;
+  const laterDue = task.state === "ACTIVE" && task.nextRunTimeMs !== null && task.nextRunTimeMs <= nowMs;
   return laterDue || nowMs - row.scheduledTimeMs > rules.catchUpWindowMs;
 }
 
-function grantRun(
-  task: TaskRow,
-  settlement: Settlement,
-  claimant: Claimant,
-  view: WriteView,
-  stage: Stage,
-): Grant | undefined {
+function grantRun(task: TaskCursor, settlement: Settlement, claiming: Claiming): Grant | undefined {
   if (settlement.run === undefined) return undefined;
   const key = { taskId: task.id, scheduledTimeMs: settlement.run.scheduledTimeMs };
-  const existing = view.execution(key);
+  const existing = claiming.view.execution(key);
   if (isSettled(existing)) return undefined;
   const fresh = newExecution(key, task.name, settlement.run.trigger, "CLAIMED");
-  return grant({ ...fresh, fence: existing?.fence ?? 0 }, 1, claimant, view.nowMs, stage);
+  return grant({ ...fresh, fence: existing?.fence ?? 0 }, 1, task, claiming);
 }
 
-function recordMissed(task: TaskRow, settlement: Settlement, view: WriteView, stage: Stage): void {
-  const { missed } = settlement;
+function recordMissed(task: TaskCursor, { missed }: Settlement, { view, stage }: Claiming): void {
   if (missed === undefined) return;
   const key = { taskId: task.id, scheduledTimeMs: missed.firstMs };
   const existing = view.execution(key);
@@ -197,29 +204,21 @@ function recordMissed(task: TaskRow, settlement: Settlement, view: WriteView, st
   });
 }
 
-function grant(row: ExecutionRow, attempt: number, claimant: Claimant, nowMs: number, stage: Stage): Grant {
+function grant(row: ExecutionRow, attempt: number, task: TaskCursor, claiming: Claiming): Grant {
+  const { claimant, view, stage } = claiming;
   const claimed: ExecutionRow = {
     ...row,
     ...claimant,
     state: "CLAIMED",
     attempt,
     fence: row.fence + 1,
-    claimTimeMs: nowMs,
+    claimTimeMs: view.nowMs,
   };
   stage.saveExecution(claimed);
-  return grantOf(claimed);
+  return grantOf(claimed, task, view.webhooks.get(task.id));
 }
 
-export function grantOf(row: Pick<ExecutionRow, "taskId" | "scheduledTimeMs" | "fence" | "attempt">): Grant {
-  return create(GrantSchema, {
-    taskId: row.taskId,
-    scheduledTimeMs: BigInt(row.scheduledTimeMs),
-    fence: row.fence,
-    attempt: row.attempt,
-  });
-}
-
-function result(granted: Grant | undefined, task: TaskRow | undefined, nowMs: number): ClaimResult {
+function result(granted: Grant | undefined, task: TaskCursor | undefined, nowMs: number): ClaimResult {
   const next = task?.state === "ACTIVE" ? task.nextRunTimeMs : null;
   return create(ClaimResultSchema, {
     ...(granted === undefined ? {} : { grant: granted }),

@@ -1,4 +1,4 @@
-import { HELD_STATES, SHARD_COUNT, shardOf, WAITING_STATES } from "@taskscheduler/domain";
+import { HELD_STATES, SHARD_COUNT, shardOf } from "@taskscheduler/domain";
 import type { SqlConnection } from "../database/database.js";
 import { toDatetime } from "../database/instants.js";
 import type { ExecutionKey, ExecutionRow } from "../executions/execution-row.js";
@@ -7,6 +7,8 @@ import type { ExecutionKey, ExecutionRow } from "../executions/execution-row.js"
 export interface Due extends ExecutionKey {
   /** It has a row in the ledger already: it waits there, or its claimant has ended. */
   readonly recorded: boolean;
+  /** When it is to run, where that is not the scheduled time. */
+  readonly runTimeMs?: number;
 }
 
 /** How far a feed has read, in the order of time and id. */
@@ -47,7 +49,7 @@ export async function pageDueTasks(
   };
 }
 
-/** Rows of the ledger that wait for a scheduler: pending ones, and those whose claimant has ended. */
+/** Rows of the ledger that wait for a scheduler: pending ones, and those whose claimant has ended. Not what is retried. */
 export async function findWaiting(
   connection: SqlConnection,
   shards: readonly number[],
@@ -59,7 +61,22 @@ export async function findWaiting(
        WHERE task_id % ${SHARD_COUNT} IN (?) AND (state IN (?)
          OR (state IN (?) AND (incarnation IS NULL OR incarnation NOT IN (?))))
        LIMIT ?`,
-    [shards, WAITING_STATES, HELD_STATES, live.length === 0 ? [0] : live, limit],
+    [shards, ["PENDING"], HELD_STATES, live.length === 0 ? [0] : live, limit],
+  );
+}
+
+/** Executions that are tried again before an instant, the earliest first. */
+export async function findRetries(
+  connection: SqlConnection,
+  shards: readonly number[],
+  beforeMs: number,
+  limit: number,
+): Promise<{ taskId: number; scheduledTimeMs: number; runTimeMs: number }[]> {
+  return connection.query(
+    `SELECT task_id AS taskId, scheduled_time AS scheduledTimeMs, retry_time AS runTimeMs
+       FROM retries FORCE INDEX (retries_due) WHERE retry_time < ? AND task_id % ${SHARD_COUNT} IN (?)
+       ORDER BY retry_time LIMIT ?`,
+    [toDatetime(beforeMs), shards, limit],
   );
 }
 
@@ -67,9 +84,9 @@ export async function findWaiting(
 export async function findClaims(
   connection: SqlConnection,
   incarnation: number,
-): Promise<Pick<ExecutionRow, "taskId" | "scheduledTimeMs" | "fence" | "attempt">[]> {
+): Promise<Pick<ExecutionRow, "taskId" | "scheduledTimeMs" | "fence">[]> {
   return connection.query(
-    `SELECT task_id AS taskId, scheduled_time AS scheduledTimeMs, fence, attempt
+    `SELECT task_id AS taskId, scheduled_time AS scheduledTimeMs, fence
        FROM executions FORCE INDEX (executions_state) WHERE state IN (?) AND incarnation = ?`,
     [HELD_STATES, incarnation],
   );

@@ -14,7 +14,8 @@ import type { ChangeLog, LogReader } from "../changes/change-log.js";
 import { readAtRevision } from "../changes/change-store.js";
 import type { Database } from "../database/database.js";
 import type { Clock } from "../database/database-clock.js";
-import { type Due, type DueBound, findWaiting, pageDueTasks } from "./due-store.js";
+import { isWithdrawn } from "../executions/execution-decisions.js";
+import { type Due, type DueBound, findRetries, findWaiting, pageDueTasks } from "./due-store.js";
 import { dueMessage, FeedVerdicts } from "./feed-verdicts.js";
 import type { Fleet } from "./fleet.js";
 
@@ -25,6 +26,8 @@ const ADVANCE_MS = 5_000;
 /** What is overdue by this much and still unclaimed is told again. */
 const OVERDUE_MS = 1_500;
 const PAGE = 2_000;
+/** What is tried again is told this far ahead: several sweeps, as each tells a page of it. */
+const RETRY_HORIZON_MS = 10_000;
 const EARLIEST: DueBound = { timeMs: MIN_TIME_MS, taskId: 0 };
 /** A scheduler is told no further tasks while this many are unclaimed: an outage's backlog stays in the database. */
 const MAX_OUTSTANDING = 50_000;
@@ -130,12 +133,13 @@ export class FeedCursor {
     this.#fleetSeen = live.join();
     if (this.#shards.length === 0 || !this.#started) return;
     const overdueMs = Math.min(clock.nowMs() - OVERDUE_MS, this.#bound.timeMs);
-    const [overdue, waiting] = await database.guarded(() =>
+    const [overdue, waiting, retries] = await database.guarded(() =>
       database.withConnection(
         async (connection) =>
           [
             await pageDueTasks(connection, this.#shardSet, this.#sweptTo, overdueMs, PAGE),
             await findWaiting(connection, this.#shards, live, PAGE),
+            await findRetries(connection, this.#shards, clock.nowMs() + RETRY_HORIZON_MS, PAGE),
           ] as const,
       ),
     );
@@ -146,7 +150,7 @@ export class FeedCursor {
     if (this.#outstanding.size >= MAX_OUTSTANDING && isWhole) this.#outstanding.clear();
     const occurrences = [
       ...overdue.due.map((key) => ({ ...key, recorded: false })),
-      ...waiting.map((key) => ({ ...key, recorded: true })),
+      ...[...waiting, ...retries].map((key) => ({ ...key, recorded: true })),
     ];
     if (occurrences.length > 0) yield this.#due(occurrences);
   }
@@ -176,11 +180,18 @@ export class FeedCursor {
     const scheduledTimeMs = timestampMs(execution.scheduledTime);
     if (incarnation === this.#incarnation && state === ExecutionState.CANCELLED) {
       const claim = { taskId, scheduledTimeMs: BigInt(scheduledTimeMs), fence };
-      verdicts.withdrawn.push(create(HeldClaimSchema, claim));
+      const held = create(HeldClaimSchema, claim);
+      verdicts.withdrawn.push(held);
+      if (!isWithdrawn(execution)) verdicts.cancelled.push(held);
     }
     if (!this.#shardSet.has(shardOf(taskId))) return;
-    if (state === ExecutionState.PENDING || state === ExecutionState.RETRYING) {
+    if (state === ExecutionState.PENDING) {
       verdicts.recorded.push({ taskId, scheduledTimeMs, recorded: true });
+    } else if (state === ExecutionState.RETRYING) {
+      const runTimeMs = execution.retryTime === undefined ? undefined : timestampMs(execution.retryTime);
+      // Later ones are found by a sweep.
+      if (runTimeMs === undefined || runTimeMs > this.#parts.clock.nowMs() + RETRY_HORIZON_MS) return;
+      verdicts.recorded.push({ taskId, scheduledTimeMs, recorded: true, runTimeMs });
     } else {
       this.#outstanding.delete(taskId);
     }

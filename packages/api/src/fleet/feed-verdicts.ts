@@ -12,6 +12,8 @@ import type { Due } from "./due-store.js";
 /** What a run of changes means to a scheduler. Of several changes of one task the last one counts. */
 export class FeedVerdicts {
   readonly withdrawn: HeldClaim[] = [];
+  /** Of these, those whose run a user has cancelled. */
+  readonly cancelled: HeldClaim[] = [];
   readonly recorded: Due[] = [];
   readonly #tasks = new Map<number, Due | undefined>();
 
@@ -31,7 +33,8 @@ export class FeedVerdicts {
   *messages(): Generator<SubscribeResponse> {
     const claims = this.withdrawn;
     if (claims.length > 0) {
-      yield message({ case: "withdrawn", value: create(WithdrawnClaimsSchema, { claims }) });
+      const { cancelled } = this;
+      yield message({ case: "withdrawn", value: create(WithdrawnClaimsSchema, { claims, cancelled }) });
     }
     const taskIds = [...this.#tasks].flatMap(([taskId, due]) => (due === undefined ? [taskId] : []));
     if (taskIds.length > 0) {
@@ -44,10 +47,11 @@ export class FeedVerdicts {
 
 export function dueMessage(occurrences: readonly Due[]): SubscribeResponse {
   const value = create(DueOccurrencesSchema, {
-    occurrences: occurrences.map(({ taskId, scheduledTimeMs, recorded }) => ({
+    occurrences: occurrences.map(({ taskId, scheduledTimeMs, recorded, runTimeMs }) => ({
       taskId,
       scheduledTimeMs: BigInt(scheduledTimeMs),
       recorded,
+      ...(runTimeMs === undefined ? {} : { runTimeMs: BigInt(runTimeMs) }),
     })),
   });
   return message({ case: "due", value });

@@ -1,65 +1,185 @@
 import { create } from "@bufbuild/protobuf";
-import { isUnfinished } from "@taskscheduler/domain";
+import { GONE, HELD_STATES, retryDelayMs } from "@taskscheduler/domain";
 import {
+  AttemptFailure,
   type ExecutionReport,
+  ExecutionState,
   type ReportExecutionsRequest,
   type ReportExecutionsResponse,
   ReportExecutionsResponseSchema,
 } from "@taskscheduler/proto";
-import { executionStateName } from "../executions/execution-mapper.js";
+import { type Attempt, attemptsOf, withAttempt } from "../executions/attempts.js";
+import { isWithdrawn } from "../executions/execution-decisions.js";
 import type { ExecutionKey, ExecutionRow } from "../executions/execution-row.js";
-import { cursorAfter, isReopenable } from "../tasks/task-decisions.js";
-import type { TaskRow } from "../tasks/task-row.js";
+import { cursorAfter, pauseGone } from "../tasks/task-decisions.js";
+import { cursorOfTask, type TaskCursor } from "../tasks/task-row.js";
 import type { Stage, WriteCommand, WriteView } from "../writes/write-command.js";
 
 /** Records how executions ended. The fence decides, not who reports: what ran has run, also under an ended lease. */
 export function reportCommand(request: ReportExecutionsRequest): WriteCommand<ReportExecutionsResponse> {
-  const taskIds = [...new Set(request.reports.map((report) => report.taskId))];
+  const taskIds = new Set(request.reports.map((report) => report.taskId));
+  const goneIds = new Set(request.reports.filter(isGone).map((report) => report.taskId));
   return {
-    keys: taskIds.map((id) => `task:${id}`),
+    keys: [...taskIds].map((id) => `task:${id}`),
     weight: request.reports.length,
     validateOnly: false,
-    needs: { taskIds },
+    needs: {
+      cursorsOf: [...taskIds].filter((id) => !goneIds.has(id)),
+      taskIds: [...goneIds],
+      unfinishedOf: [...goneIds],
+    },
     executionsNeeded: () => request.reports.map(keyOf),
     decide(view, stage) {
-      const tasks = new Map(view.tasks);
-      const accepted = request.reports.map((report) => record(report, view, tasks, stage));
+      const tasks = new Map(view.cursors);
+      for (const [id, row] of view.tasks) if (goneIds.has(id)) tasks.set(id, cursorOfTask(row));
+      const ledger = { view, tasks, stage };
+      const accepted = request.reports.map((report) => record(report, ledger));
       return () => create(ReportExecutionsResponseSchema, { accepted });
     },
   };
+}
+
+/** It pauses its task, whose claims are withdrawn. */
+function isGone({ httpStatus }: ExecutionReport): boolean {
+  return httpStatus === GONE;
 }
 
 function keyOf(report: ExecutionReport): ExecutionKey {
   return { taskId: report.taskId, scheduledTimeMs: Number(report.scheduledTimeMs) };
 }
 
-function record(report: ExecutionReport, view: WriteView, tasks: Map<number, TaskRow>, stage: Stage): boolean {
-  const row = view.execution(keyOf(report));
-  if (row === undefined) return false;
-  const startTimeMs = Number(report.startTimeMs);
-  const ended = { state: executionStateName(report.state), startTimeMs, endTimeMs: Number(report.endTimeMs) };
-  if (isUnfinished(row.state) && row.fence === report.fence) {
-    const next = { ...row, ...ended, error: report.error };
-    if (report.error === "") stage.endExecution(next);
-    else stage.saveExecution(next);
-    moveOn(row, tasks, stage);
-    return true;
-  }
-  if (isReopenable(row) && row.fence === report.fence + 1) {
-    // What really ran wins over the withdrawal, and the row says both.
-    stage.saveExecution({ ...row, ...ended, fence: report.fence, error: `ran; too late to be ${row.error}` });
-    moveOn(row, tasks, stage);
-    return true;
-  }
-  // Sent again, since its answer was lost.
-  return row.fence === report.fence && row.startTimeMs === startTimeMs;
+/** What the commands of a group share, and one report is judged by. */
+interface Ledger {
+  readonly view: WriteView;
+  /** As the reports so far have left them. */
+  readonly tasks: Map<number, TaskCursor>;
+  readonly stage: Stage;
 }
 
-function moveOn(row: ExecutionRow, tasks: Map<number, TaskRow>, stage: Stage): void {
+/** @returns whether the report is taken: false: the claim was another's by then */
+function record(report: ExecutionReport, ledger: Ledger): boolean {
+  const row = ledger.view.execution(keyOf(report));
+  if (row === undefined) return false;
+  const isHeld = HELD_STATES.some((state) => state === row.state);
+  if (row.fence === report.fence) {
+    // Else it is sent again, since its answer was lost.
+    if (isHeld) recordHeld(row, report, ledger);
+    return true;
+  }
+  if (row.state !== "CANCELLED" || row.fence !== report.fence + 1) return false;
+  recordCancelled(row, report, ledger);
+  return true;
+}
+
+function recordHeld(row: ExecutionRow, report: ExecutionReport, ledger: Ledger): void {
+  const { stage } = ledger;
+  switch (report.state) {
+    case ExecutionState.RUNNING:
+      if (row.state === "CLAIMED") stage.saveExecution(begun(row, report));
+      return;
+    case ExecutionState.SUCCEEDED: {
+      const next = ended(row, report, "SUCCEEDED");
+      // The hot path: the first attempt, and nothing to say of it.
+      if (next.attempts === "" && next.error === "") stage.endExecution(next);
+      else stage.saveExecution(next);
+      moveOn(row, ledger);
+      return;
+    }
+    case ExecutionState.CANCELLED:
+      stage.saveExecution(ended(row, report, "CANCELLED"));
+      moveOn(row, ledger);
+      return;
+    default:
+      recordFailed(row, report, ledger);
+  }
+}
+
+function recordFailed(row: ExecutionRow, report: ExecutionReport, ledger: Ledger): void {
+  const { view, tasks, stage } = ledger;
+  const task = tasks.get(row.taskId);
+  const failures = row.failures + 1;
+  const delayMs = task === undefined ? undefined : delayOf(task, report, failures);
+  if (delayMs === undefined) {
+    stage.saveExecution({ ...ended(row, report, "FAILED"), failures });
+    moveOn(row, ledger);
+    if (isGone(report)) pauseTask(row.taskId, ledger);
+    return;
+  }
+  const attempts = withAttempt(row, attemptOf(row, report, "FAILED"));
+  stage.saveExecution({
+    ...ended(row, report, "FAILED"),
+    ...{ state: "RETRYING", endTimeMs: null, failures, retryTimeMs: Math.ceil(view.nowMs) + delayMs, attempts },
+  });
+}
+
+function delayOf(task: TaskCursor, report: ExecutionReport, failures: number): number | undefined {
+  const failure = AttemptFailure[report.failure] as keyof typeof AttemptFailure;
+  if (task.webhookBytes === 0 || failure === "UNSPECIFIED") return undefined;
+  const { httpStatus, retryAfterMs } = report;
+  return retryDelayMs(task.retryPolicy, { failure, httpStatus, retryAfterMs }, failures, Math.random());
+}
+
+function pauseTask(taskId: number, { view, tasks, stage }: Ledger): void {
+  const row = view.tasks.get(taskId);
+  const moved = tasks.get(taskId);
+  if (row === undefined || moved?.state !== "ACTIVE") return;
+  const { nextRunTimeMs, runCount, lastRunTimeMs } = moved;
+  const paused = pauseGone({ ...row, nextRunTimeMs, runCount, lastRunTimeMs }, view, stage);
+  tasks.set(taskId, cursorOfTask(paused));
+  stage.moveTask(paused);
+}
+
+/** What really ran wins over the cancellation, and the row says both. What was aborted says when it began, and ended. */
+function recordCancelled(row: ExecutionRow, report: ExecutionReport, ledger: Ledger): void {
+  if (report.state === ExecutionState.RUNNING || isTold(row)) return;
+  if (report.state === ExecutionState.SUCCEEDED || isWithdrawn(row)) {
+    const state = report.state === ExecutionState.SUCCEEDED ? "SUCCEEDED" : "FAILED";
+    const error = `ran; too late to be ${row.error}`;
+    ledger.stage.saveExecution({ ...ended(row, report, state), fence: report.fence, error });
+    moveOn(row, ledger);
+    return;
+  }
+  const attempts = withAttempt(row, attemptOf(row, report, "CANCELLED"));
+  ledger.stage.saveExecution({ ...row, attempts, startTimeMs: row.startTimeMs ?? Number(report.startTimeMs) });
+}
+
+/** Whether the row says how its last attempt ended. */
+function isTold(row: ExecutionRow): boolean {
+  return attemptsOf(row).some((each) => each.attempt === row.attempt && each.endTimeMs !== null);
+}
+
+function begun(row: ExecutionRow, report: ExecutionReport): ExecutionRow {
+  const attempts = withAttempt(row, { ...attemptOf(row, report, "RUNNING"), endTimeMs: null });
+  const startTimeMs = row.startTimeMs ?? Number(report.startTimeMs);
+  return { ...row, state: "RUNNING", startTimeMs, retryTimeMs: null, attempts };
+}
+
+function ended(row: ExecutionRow, report: ExecutionReport, state: EndedState): ExecutionRow {
+  const { error, httpStatus } = report;
+  const attempts = row.attempts === "" ? "" : withAttempt(row, attemptOf(row, report, state));
+  const startTimeMs = row.startTimeMs ?? Number(report.startTimeMs);
+  return {
+    ...row,
+    ...{ state, startTimeMs, endTimeMs: Number(report.endTimeMs), retryTimeMs: null, error, httpStatus, attempts },
+  };
+}
+
+type EndedState = "SUCCEEDED" | "FAILED" | "CANCELLED";
+
+function attemptOf(row: ExecutionRow, report: ExecutionReport, state: Attempt["state"]): Attempt {
+  const { error, httpStatus } = report;
+  return {
+    ...{ attempt: row.attempt, schedulerId: row.schedulerId, state, error, httpStatus },
+    startTimeMs: Number(report.startTimeMs),
+    endTimeMs: Number(report.endTimeMs),
+  };
+}
+
+function moveOn(row: ExecutionRow, { tasks, stage }: Ledger): void {
   const task = tasks.get(row.taskId);
   if (task === undefined) return;
   const nextRunTimeMs = row.trigger === "MANUAL" ? task.nextRunTimeMs : cursorAfter(task, row.scheduledTimeMs);
-  const moved: TaskRow = {
+  const moved: TaskCursor = {
     ...task,
     nextRunTimeMs,
     state: row.trigger !== "MANUAL" && nextRunTimeMs === null ? "COMPLETED" : task.state,

@@ -1,17 +1,25 @@
 import type { ServiceImpl } from "@connectrpc/connect";
-import type { HeartbeatRequest, HeldClaim, SchedulerService } from "@taskscheduler/proto";
+import { HELD_STATES, MAX_TIME_MS, MIN_TIME_MS } from "@taskscheduler/domain";
+import type { Grant, HeartbeatRequest, HeldClaim, SchedulerService } from "@taskscheduler/proto";
 import type { Logger } from "@taskscheduler/runtime";
+import type { Database } from "../database/database.js";
 import type { DatabaseClock } from "../database/database-clock.js";
-import { executionKeyText } from "../executions/execution-row.js";
+import { isWithdrawn } from "../executions/execution-decisions.js";
+import { type ExecutionKey, type ExecutionRow, executionKeyText } from "../executions/execution-row.js";
+import { findExecutions } from "../executions/execution-store.js";
+import { findCursors, findWebhooks } from "../tasks/task-store.js";
 import type { WriteGroup } from "../writes/write-group.js";
-import { type ClaimRules, claimCommand, grantOf, incarnationEnded } from "./claim-command.js";
+import { type ClaimRules, claimCommand, incarnationEnded } from "./claim-command.js";
 import { findClaims } from "./due-store.js";
 import { feed } from "./feed.js";
 import type { FeedParts } from "./feed-cursor.js";
 import { beat, register } from "./fleet-store.js";
+import { callsTarget, grantOf, webhooksWithin } from "./grant.js";
 import { reportCommand } from "./report-command.js";
 
 const MAX_TOLD = 10_000;
+/** Claims that one heartbeat looks at more closely. */
+const MAX_LOOKED_AT = 1_000;
 
 export interface SchedulerServiceParts extends FeedParts {
   readonly clock: DatabaseClock;
@@ -70,8 +78,53 @@ async function reconcile({ database }: SchedulerServiceParts, request: Heartbeat
     `${executionKeyText({ taskId: claim.taskId, scheduledTimeMs: Number(claim.scheduledTimeMs) })}.${claim.fence}`;
   const believed = new Set(heldClaims.map(textOf));
   const known = new Set(claims.map((claim) => `${executionKeyText(claim)}.${claim.fence}`));
-  return {
-    adopt: claims.filter((claim) => !believed.has(`${executionKeyText(claim)}.${claim.fence}`)).map(grantOf),
-    drop: heldClaims.filter((claim) => !known.has(textOf(claim))),
-  };
+  const unknown = claims.filter((claim) => !believed.has(`${executionKeyText(claim)}.${claim.fence}`));
+  const drop = heldClaims.filter((claim) => !known.has(textOf(claim)));
+  return { adopt: await grantsOf(database, incarnation, unknown), drop, cancelled: await cancelledOf(database, drop) };
+}
+
+/** Claims whose answer was lost: few, and the rest with the next heartbeat. */
+async function grantsOf(database: Database, incarnation: number, keys: readonly ExecutionKey[]): Promise<Grant[]> {
+  if (keys.length === 0) return [];
+  return database.guarded(() =>
+    database.withConnection(async (connection) => {
+      const found = await findExecutions(connection, keys.slice(0, MAX_LOOKED_AT), { lock: false });
+      // Others were reported, or taken away, since they were looked for.
+      const rows = found.filter((row) => row.incarnation === incarnation && isHeld(row));
+      const tasks = await findCursors(connection, [...new Set(rows.map((row) => row.taskId))]);
+      const webhooks = await findWebhooks(connection, webhooksWithin(tasks.values()));
+      return rows.flatMap((row) => {
+        const [task, webhook] = [tasks.get(row.taskId), webhooks.get(row.taskId)];
+        return callsTarget(task) && webhook === undefined ? [] : [grantOf(row, task, webhook)];
+      });
+    }),
+  );
+}
+
+/** Of claims that are no longer held: those whose run is to be aborted. */
+async function cancelledOf(database: Database, dropped: readonly HeldClaim[]): Promise<HeldClaim[]> {
+  if (dropped.length === 0) return [];
+  const claims = dropped.filter(isOfSomeTime).slice(0, MAX_LOOKED_AT);
+  const keys = claims.map((claim) => ({ taskId: claim.taskId, scheduledTimeMs: Number(claim.scheduledTimeMs) }));
+  const rows = await database.guarded(() =>
+    database.withConnection((connection) => findExecutions(connection, keys, { lock: false })),
+  );
+  const fences = new Map(rows.filter(isCancelled).map((row) => [executionKeyText(row), row.fence]));
+  return claims.flatMap((claim, index) => {
+    const fence = fences.get(executionKeyText(keys[index] as ExecutionKey));
+    return fence === claim.fence + 1 ? [{ ...claim, fence }] : [];
+  });
+}
+
+/** What is no time names no execution. */
+function isOfSomeTime({ scheduledTimeMs }: HeldClaim): boolean {
+  return scheduledTimeMs >= MIN_TIME_MS && scheduledTimeMs <= MAX_TIME_MS;
+}
+
+function isCancelled(row: ExecutionRow): boolean {
+  return row.state === "CANCELLED" && !isWithdrawn(row);
+}
+
+function isHeld({ state }: ExecutionRow): boolean {
+  return HELD_STATES.some((held) => held === state);
 }

@@ -42,7 +42,7 @@ import {
   manualRunCandidates,
   taskOf,
 } from "./task-decisions.js";
-import { maskTouchesSchedule, readTaskInput, readTaskUpdate } from "./task-input.js";
+import { maskTouchesClaims, readTaskInput, readTaskUpdate } from "./task-input.js";
 import { taskToProto } from "./task-mapper.js";
 import type { TaskRow } from "./task-row.js";
 import { weightOf } from "./task-weight.js";
@@ -67,7 +67,7 @@ export function updateTaskCommand(request: UpdateTaskRequest): WriteCommand<Upda
   const change = required(request.task);
   if (change.id === 0) throw fieldError("task.id", "must be set: it says which task changes");
   const mask = request.updateMask?.paths;
-  const touchesSchedule = maskTouchesSchedule(change, mask);
+  const touchesClaims = maskTouchesClaims(change, mask);
   const identity = idempotentRequest(UpdateTaskRequestSchema, UpdateTaskResponseSchema, request);
   return {
     ...commandBase(
@@ -79,7 +79,7 @@ export function updateTaskCommand(request: UpdateTaskRequest): WriteCommand<Upda
     needs: {
       taskIds: [change.id],
       names: change.name === "" ? [] : [change.name],
-      unfinishedOf: touchesSchedule ? [change.id] : [],
+      unfinishedOf: touchesClaims ? [change.id] : [],
     },
     executionsNeeded: (view) => [...lastExecutionKey(view, change.id), ...cursorKey(view.tasks.get(change.id))],
     decide(view, stage) {

@@ -8,11 +8,12 @@ import {
   ServiceError,
   type TaskState,
 } from "@taskscheduler/domain";
+import { isReopenable, withdrawn } from "../executions/execution-decisions.js";
 import { type ExecutionKey, type ExecutionRow, newExecution } from "../executions/execution-row.js";
 import type { Stage, WriteView } from "../writes/write-command.js";
 import type { TaskInput } from "./task-input.js";
 import { etagOf } from "./task-mapper.js";
-import { scheduleOf, type TaskRow } from "./task-row.js";
+import { scheduleOf, type TaskCursor, type TaskRow } from "./task-row.js";
 
 /** How far a manual run looks for a free millisecond. */
 const MANUAL_RUN_CANDIDATES = 32;
@@ -29,6 +30,9 @@ export function decideCreate(input: TaskInput, view: WriteView, path = "task"): 
     timeZone: input.timeZone,
     description: input.description,
     labels: input.labels,
+    webhook: input.webhook,
+    retryPolicy: input.retryPolicy,
+    timeoutMs: input.timeoutMs,
     state: "ACTIVE",
     pauseReason: "",
     nextRunTimeMs: cursorOf(input, view.nowMs, path),
@@ -41,16 +45,23 @@ export function decideCreate(input: TaskInput, view: WriteView, path = "task"): 
   };
 }
 
-/** Only edits of the schedule withdraw what is claimed and compute the next occurrence anew. */
+/** Only edits of the schedule and of the target withdraw what is claimed; those of the schedule compute the next occurrence anew. */
 export function decideUpdate(current: TaskRow, input: TaskInput, view: WriteView, stage: Stage): TaskRow {
   const taker = view.names.get(input.name);
   if (taker !== undefined && taker !== current.id) throw nameTaken(input.name, "task");
   const edited: TaskRow = { ...current, ...input };
   if (sameInput(edited, current)) return current;
   const stamped = { ...edited, version: current.version + 1, updateTimeMs: view.nowMs };
-  const next = sameSchedule(edited, current) ? stamped : rearm(stamped, current, view, stage);
+  const next = rearmed(stamped, current, view, stage);
   stage.updateTask(next, current);
   return next;
+}
+
+function rearmed(row: TaskRow, previous: TaskRow, view: WriteView, stage: Stage): TaskRow {
+  if (!sameSchedule(row, previous)) return rearm(row, previous, view, stage);
+  if (sameTarget(row, previous)) return row;
+  const returned = withdrawClaims(row.id, "the target was changed", view, stage);
+  return { ...row, nextRunTimeMs: earliest([row.nextRunTimeMs, ...returned]) };
 }
 
 function rearm(row: TaskRow, previous: TaskRow, view: WriteView, stage: Stage): TaskRow {
@@ -64,7 +75,8 @@ export function decideDelete(current: TaskRow, view: WriteView, stage: Stage): v
   recordDue(current, "the task was deleted", view, stage);
   withdrawClaims(current.id, "the task was deleted", view, stage);
   for (const row of view.unfinishedOf(current.id)) {
-    if (row.state !== "PENDING" && row.state !== "RETRYING") continue;
+    const isRetryAhead = row.state === "CLAIMED" && (row.retryTimeMs ?? 0) > view.nowMs;
+    if (row.state !== "PENDING" && row.state !== "RETRYING" && !isRetryAhead) continue;
     stage.saveExecution(withdrawn(row, "the task was deleted", view.nowMs));
   }
   stage.deleteTask(current);
@@ -156,6 +168,11 @@ function withdrawClaims(taskId: number, why: string, view: WriteView, stage: Sta
   return open.map((row) => row.scheduledTimeMs);
 }
 
+/** The target says that it will never answer again: whoever put the task there is to see to it. */
+export function pauseGone(current: TaskRow, view: WriteView, stage: Stage): TaskRow {
+  return decidePause(current, "the target answered 410 Gone", view, stage);
+}
+
 /** What is due, and nobody has claimed, would go without a row when its cursor goes. */
 function recordDue(task: TaskRow, why: string, view: WriteView, stage: Stage): void {
   const cursorMs = task.nextRunTimeMs;
@@ -181,22 +198,13 @@ export function cursorKey(task: TaskRow | undefined): ExecutionKey[] {
   return [{ taskId: task.id, scheduledTimeMs: task.nextRunTimeMs }];
 }
 
-function withdrawn(row: ExecutionRow, why: string, nowMs: number): ExecutionRow {
-  return { ...row, state: "CANCELLED", fence: row.fence + 1, endTimeMs: nowMs, error: `withdrawn: ${why}` };
-}
-
-/** A withdrawn row may come back: its task may be moved away from an instant and back to it. */
-export function isReopenable(row: ExecutionRow): boolean {
-  return row.state === "CANCELLED" && row.startTimeMs === null;
-}
-
 /** Whether a row of the ledger already says what became of an occurrence. */
 export function isSettled(row: ExecutionRow | undefined): boolean {
   return row !== undefined && (isUnfinished(row.state) || !isReopenable(row));
 }
 
 /** Where the cursor goes after an occurrence that ran although it had been given back to it. */
-export function cursorAfter(task: TaskRow, scheduledTimeMs: number): number | null {
+export function cursorAfter(task: TaskCursor, scheduledTimeMs: number): number | null {
   if (task.nextRunTimeMs !== scheduledTimeMs) return task.nextRunTimeMs;
   return nextOccurrenceMs(scheduleOf(task), scheduledTimeMs) ?? null;
 }
@@ -215,10 +223,21 @@ function sameSchedule(a: TaskInput, b: TaskInput): boolean {
   return same && a.scheduledTimeMs === b.scheduledTimeMs && a.timeZone === b.timeZone;
 }
 
+function sameTarget(a: TaskInput, b: TaskInput): boolean {
+  const text = ({ webhook, retryPolicy, timeoutMs }: TaskInput) =>
+    JSON.stringify([
+      webhook && { ...webhook, headers: Object.entries(webhook.headers).sort() },
+      retryPolicy,
+      timeoutMs,
+    ]);
+  return text(a) === text(b);
+}
+
 function sameInput(a: TaskInput, b: TaskInput): boolean {
   const labels = (input: TaskInput) => JSON.stringify(Object.entries(input.labels).sort());
   return (
     sameSchedule(a, b) &&
+    sameTarget(a, b) &&
     a.recurrence === b.recurrence &&
     a.name === b.name &&
     a.description === b.description &&

@@ -5,8 +5,12 @@ import {
   fieldErrors,
   parseTimeZone,
   type Recurrence,
+  type RetryPolicy,
+  type Webhook,
 } from "@taskscheduler/domain";
 import { type PreviewScheduleRequest, PreviewScheduleRequestSchema, type Task, TaskSchema } from "@taskscheduler/proto";
+import { readRetryPolicy, readTimeout } from "../targets/retry-policy-input.js";
+import { readWebhook } from "../targets/webhook-input.js";
 import { readBound, readInstant } from "../timestamps.js";
 import { isLabelKey } from "./label-rules.js";
 import { recurrenceName } from "./task-mapper.js";
@@ -19,17 +23,31 @@ export interface TaskInput {
   readonly timeZone: string;
   readonly description: string;
   readonly labels: Readonly<Record<string, string>>;
+  /** null: a reminder. */
+  readonly webhook: Webhook | null;
+  /** null: the default. */
+  readonly retryPolicy: RetryPolicy | null;
+  /** 0: the default. */
+  readonly timeoutMs: number;
 }
 
 /** Of the fields that a mask can name, those that this release supports. */
-const TASK_INPUT_FIELDS = ["name", "scheduled_time", "recurrence", "time_zone", "description", "labels"] as const;
+const TASK_INPUT_FIELDS = [
+  ...(["name", "scheduled_time", "recurrence", "time_zone", "description", "labels"] as const),
+  ...(["webhook", "retry_policy", "timeout"] as const),
+] as const;
 type TaskInputField = (typeof TASK_INPUT_FIELDS)[number];
 const SUPPORTED_TASK_FIELDS = fieldsOf(TaskSchema, TASK_INPUT_FIELDS);
 
 const UNSUPPORTED_TASK_FIELDS = fieldsOf(TaskSchema, [
   ...["cron", "rrule", "dst_policy", "misfire_policy", "overlap_policy", "catch_up_window", "end_time", "max_runs"],
-  ...["jitter", "webhook", "retry_policy", "timeout"],
+  "jitter",
 ]);
+/** Those that say when a task falls due, and what it calls then: to change them takes back what has been claimed. */
+const ARMING_FIELDS: readonly TaskInputField[] = [
+  ...(["scheduled_time", "recurrence", "time_zone"] as const),
+  ...(["webhook", "retry_policy", "timeout"] as const),
+];
 const UNSUPPORTED_PREVIEW_FIELDS = fieldsOf(PreviewScheduleRequestSchema, [
   ...["cron", "rrule", "dst_policy", "end_time", "max_runs", "jitter"],
 ]);
@@ -45,6 +63,9 @@ export function readTaskInput(task: Task, path = "task"): TaskInput {
     timeZone: readTimeZone(task.timeZone, `${path}.time_zone`, violations),
     description: task.description,
     labels: readLabels(task.labels, `${path}.labels`, violations),
+    webhook: readWebhook(task.webhook, `${path}.webhook`, violations),
+    retryPolicy: readRetryPolicy(task.retryPolicy, `${path}.retry_policy`, violations),
+    timeoutMs: readTimeout(task.timeout, `${path}.timeout`, violations),
   };
   if (task.name === "") violations.push({ field: `${path}.name`, description: "must be set, 1 to 255 characters" });
   throwIfAny(violations);
@@ -90,13 +111,21 @@ function readField(
     case "labels":
       next.labels = readLabels(task.labels, "task.labels", violations);
       return;
+    case "webhook":
+      next.webhook = readWebhook(task.webhook, "task.webhook", violations);
+      return;
+    case "retry_policy":
+      next.retryPolicy = readRetryPolicy(task.retryPolicy, "task.retry_policy", violations);
+      return;
+    case "timeout":
+      next.timeoutMs = readTimeout(task.timeout, "task.timeout", violations);
+      return;
   }
 }
 
-/** Whether an update may change when the task falls due. */
-export function maskTouchesSchedule(task: Task, mask: readonly string[] | undefined): boolean {
-  const fields = maskedFields(task, mask);
-  return fields.some((field) => field === "scheduled_time" || field === "recurrence" || field === "time_zone");
+/** Whether an update may change when the task falls due, or what it calls then. */
+export function maskTouchesClaims(task: Task, mask: readonly string[] | undefined): boolean {
+  return maskedFields(task, mask).some((field) => ARMING_FIELDS.includes(field));
 }
 
 function maskedFields(task: Task, mask: readonly string[] | undefined): readonly TaskInputField[] {

@@ -11,6 +11,7 @@ import {
 } from "@taskscheduler/proto";
 import { executionToProto } from "../executions/execution-mapper.js";
 import type { ExecutionRow } from "../executions/execution-row.js";
+import { optionalDuration, retryPolicyToProto, webhookToProto } from "../targets/target-mapper.js";
 import { toOptionalTimestamp, toTimestamp } from "../timestamps.js";
 import type { StagedTaskChange } from "../writes/write-stage.js";
 import type { TaskRow } from "./task-row.js";
@@ -34,6 +35,9 @@ export function taskToProto(row: TaskRow, lastExecution?: ExecutionRow): Task {
     etag: etagOf(row),
     createTime: toTimestamp(row.createTimeMs),
     updateTime: toTimestamp(row.updateTimeMs),
+    webhook: row.webhook === null ? undefined : webhookToProto(row.webhook),
+    retryPolicy: row.retryPolicy === null ? undefined : retryPolicyToProto(row.retryPolicy),
+    timeout: row.timeoutMs === 0 ? undefined : optionalDuration(row.timeoutMs),
     // Not supported yet.
     cron: "",
     rrule: "",

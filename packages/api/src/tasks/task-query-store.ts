@@ -129,6 +129,7 @@ async function listTasks(
       page: (connection, limit) => readPage(connection, { filter, order, after, limit }),
       count: (connection) => countTasks(connection, filter),
       tokenAfter: (row) => encodePageToken(query, [shownValue(row, order), row.id]),
+      bytesOf: storedBytes,
     },
     signal,
   );
@@ -239,7 +240,13 @@ function positionOf({ field }: TaskOrder, [value = null, id]: PagePosition): Tas
   return { value: isInstant && value !== null ? toDatetime(Number(value)) : (value as string | null), id: Number(id) };
 }
 
-function shownValue(task: Omit<TaskRow, "labels">, { field }: TaskOrder): string | number | null {
+/** The texts that may be long; of characters that take up to three bytes. */
+function storedBytes({ name, description, labels, pauseReason, webhook }: StoredTask): number {
+  const length = name.length + description.length + labels.length + pauseReason.length;
+  return webhook.length + 2 * length;
+}
+
+function shownValue(task: StoredTask, { field }: TaskOrder): string | number | null {
   switch (field) {
     case "id":
       return task.id;

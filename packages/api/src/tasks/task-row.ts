@@ -1,4 +1,5 @@
-import type { Recurrence, Schedule, TaskState } from "@taskscheduler/domain";
+import type { Recurrence, RetryPolicy, Schedule, TaskState, Webhook } from "@taskscheduler/domain";
+import { formatTarget } from "../targets/stored-target.js";
 
 /** A row of `tasks`. */
 export interface TaskRow {
@@ -10,6 +11,12 @@ export interface TaskRow {
   readonly timeZone: string;
   readonly description: string;
   readonly labels: Readonly<Record<string, string>>;
+  /** What it calls; null: nothing, it is a reminder. */
+  readonly webhook: Webhook | null;
+  /** null: the default. */
+  readonly retryPolicy: RetryPolicy | null;
+  /** Of an attempt; 0: the default. */
+  readonly timeoutMs: number;
   readonly state: TaskState;
   readonly pauseReason: string;
   /** The cursor: the first occurrence that is neither claimed nor settled. Kept while paused; null after the last. */
@@ -23,6 +30,24 @@ export interface TaskRow {
   readonly version: number;
   readonly createTimeMs: number;
   readonly updateTimeMs: number;
+}
+
+/** What claims and reports move. */
+export type MovedTask = Pick<TaskRow, "id" | "state" | "nextRunTimeMs" | "runCount" | "lastRunTimeMs">;
+
+/** What claims and reports are judged by: a task without what makes it large. */
+export interface TaskCursor
+  extends MovedTask,
+    Pick<
+      TaskRow,
+      "name" | "scheduledTimeMs" | "recurrence" | "timeZone" | "armedTimeMs" | "retryPolicy" | "timeoutMs"
+    > {
+  /** How large its webhook is in the table; 0: there is none, it is a reminder. */
+  readonly webhookBytes: number;
+}
+
+export function cursorOfTask(row: TaskRow): TaskCursor {
+  return { ...row, webhookBytes: formatTarget(row).webhook.length };
 }
 
 export function scheduleOf(row: Pick<TaskRow, "scheduledTimeMs" | "recurrence" | "timeZone">): Schedule {

@@ -1,7 +1,12 @@
 import { ServiceError } from "@taskscheduler/domain";
 import type { TaskInput } from "./task-input.js";
 
-type Sized = Pick<TaskInput, "name" | "description" | "labels">;
+type Sized = Pick<TaskInput, "name" | "description" | "labels"> & {
+  readonly webhook?:
+    | { readonly url: string; readonly headers: TaskInput["labels"]; readonly body: string }
+    | null
+    | undefined;
+};
 
 /** A row that is larger counts for as many: a group of writes, whose rows are bounded, is then bounded in bytes too. */
 const ROW_BYTES = 4 * 1024;
@@ -27,10 +32,11 @@ export function weightOf(inputs: readonly Sized[]): number {
 const MAX_UNIT_BYTES = 3;
 
 /** What the driver makes of the texts, where some characters take two bytes; not less than that where they fit into a row anyway. */
-function sqlBytes({ name, description, labels }: Sized): number {
-  const atMost = MAX_UNIT_BYTES * (name.length + description.length + unitsOf(labels));
+function sqlBytes({ name, description, labels, webhook }: Sized): number {
+  const target = webhook == null ? "" : JSON.stringify([webhook.url, webhook.headers, webhook.body]);
+  const atMost = MAX_UNIT_BYTES * (name.length + description.length + unitsOf(labels) + target.length);
   if (atMost <= ROW_BYTES) return atMost;
-  const text = `${name}${description}${JSON.stringify(labels)}`;
+  const text = `${name}${description}${JSON.stringify(labels)}${target}`;
   // biome-ignore lint/suspicious/noControlCharactersInRegex: the driver escapes these.
   const escaped = text.match(/[\0\b\n\r\t\x1a'"\\]/g)?.length ?? 0;
   return Buffer.byteLength(text) + escaped;

@@ -1,6 +1,7 @@
+import type { Webhook } from "@taskscheduler/domain";
 import type { Task } from "@taskscheduler/proto";
 import type { ExecutionKey, ExecutionRow } from "../executions/execution-row.js";
-import type { TaskRow } from "../tasks/task-row.js";
+import type { MovedTask, TaskCursor, TaskRow } from "../tasks/task-row.js";
 
 /**
  * A request that changes state, as the write group runs it: what it must see, and a decision that is a function of
@@ -17,6 +18,8 @@ export interface WriteCommand<T> {
   readonly request?: IdempotentRequest<T>;
   /** Rows of the ledger that it must see, known only with the tasks at hand. */
   readonly executionsNeeded?: (view: WriteView) => readonly ExecutionKey[];
+  /** Tasks, of those at hand, whose webhooks it must see. */
+  readonly webhooksNeeded?: (view: WriteView) => readonly number[];
   /** Throws ServiceError to refuse; nothing that it staged is then written. */
   readonly decide: (view: WriteView, stage: Stage) => Decision<T>;
 }
@@ -31,6 +34,8 @@ export interface AssignedIds {
 
 export interface WriteNeeds {
   readonly taskIds?: readonly number[];
+  /** Tasks of which no more is needed than what moves them; none of `taskIds`. */
+  readonly cursorsOf?: readonly number[];
   readonly names?: readonly string[];
   /** Tasks whose unfinished executions are needed. */
   readonly unfinishedOf?: readonly number[];
@@ -49,8 +54,10 @@ export interface IdempotentRequest<T> {
 export interface WriteView {
   readonly nowMs: number;
   readonly tasks: ReadonlyMap<number, TaskRow>;
-  /** Names that are taken, and by which task. */
+  readonly cursors: ReadonlyMap<number, TaskCursor>;
+  /** Names that are taken, and by which task. Where the unique key is to judge, none. */
   readonly names: ReadonlyMap<string, number>;
+  readonly webhooks: ReadonlyMap<number, Webhook>;
   execution(key: ExecutionKey): ExecutionRow | undefined;
   unfinishedOf(taskId: number): readonly ExecutionRow[];
   /** Registrations that have not ended, with the scheduler's name. */
@@ -64,7 +71,7 @@ export interface Stage {
   updateTask(row: TaskRow, previous: TaskRow): void;
   deleteTask(row: TaskRow): void;
   /** A claim or report moved the cursor, the state or the count: no change of the task. */
-  moveTask(row: TaskRow): void;
+  moveTask(row: MovedTask): void;
   saveExecution(row: ExecutionRow): void;
   /** The same, quicker, where its state and times alone have changed, and it has no error. */
   endExecution(row: ExecutionRow): void;

@@ -1,5 +1,5 @@
 import { type ExecutionRow, executionKeyText } from "../executions/execution-row.js";
-import type { TaskRow } from "../tasks/task-row.js";
+import type { MovedTask, TaskRow } from "../tasks/task-row.js";
 import type { Stage } from "./write-command.js";
 
 export type StagedTaskChange =
@@ -10,7 +10,7 @@ export type StagedTaskChange =
 /** Collects what commands write; the last word on a row counts. */
 export class WriteStage implements Stage {
   readonly taskChanges: StagedTaskChange[] = [];
-  readonly moves = new Map<number, TaskRow>();
+  readonly moves = new Map<number, MovedTask>();
   /** Written whole. */
   readonly executions = new Map<string, ExecutionRow>();
   /** Of which the state and the times are written. */
@@ -28,7 +28,7 @@ export class WriteStage implements Stage {
     this.taskChanges.push({ kind: "DELETED", row });
   }
 
-  moveTask(row: TaskRow): void {
+  moveTask(row: MovedTask): void {
     this.moves.set(row.id, row);
   }
 

@@ -1,4 +1,4 @@
-import { ServiceError } from "@taskscheduler/domain";
+import { ServiceError, type Webhook } from "@taskscheduler/domain";
 import type { ExecutionChange, Task, TaskChange } from "@taskscheduler/proto";
 import {
   type ChangeSegment,
@@ -17,7 +17,17 @@ import { findIncarnations } from "../fleet/fleet-store.js";
 import { labelStatements } from "../tasks/label-store.js";
 import { taskChange, taskToProto } from "../tasks/task-mapper.js";
 import type { TaskRow } from "../tasks/task-row.js";
-import { deleteTasks, findNames, insertTasks, lockTasks, moveTasks, updateTasks } from "../tasks/task-store.js";
+import {
+  deleteTasks,
+  findNames,
+  findWebhooks,
+  insertTasks,
+  lockAll,
+  lockCursors,
+  lockTasks,
+  moveTasks,
+  updateTasks,
+} from "../tasks/task-store.js";
 import { findAnswers, type StoredAnswer, saveAnswers } from "./request-store.js";
 import type { AssignedIds, Decision, WriteCommand, WriteView } from "./write-command.js";
 import { type StagedTaskChange, WriteStage } from "./write-stage.js";
@@ -120,23 +130,28 @@ async function readView(
   const ascending = (a: number, b: number) => a - b;
   const looksForNames = isNameKnown || commands.some((command) => command.validateOnly);
   const needsIncarnations = commands.some((command) => command.needs.incarnations);
-  const [taskRows, names, incarnations, unfinishedRows] = await Promise.all([
-    lockTasks(connection, gather((command) => command.needs.taskIds).sort(ascending)),
-    findNames(
-      connection,
-      looksForNames ? gather((command) => command.needs.names) : [],
-    ),
+  const taskIds = gather((command) => command.needs.taskIds).sort(ascending);
+  const cursorsOf = gather((command) => command.needs.cursorsOf).sort(ascending);
+  const [, taskRows, cursors, names, incarnations, unfinishedRows] = await Promise.all([
+    // Else two transactions might each hold what the other's second statement wants.
+    taskIds.length > 0 && cursorsOf.length > 0 ? lockAll(connection, [...taskIds, ...cursorsOf]) : undefined,
+    lockTasks(connection, taskIds),
+    lockCursors(connection, cursorsOf),
+    findNames(connection, looksForNames ? gather((command) => command.needs.names) : []),
     needsIncarnations ? findIncarnations(connection) : new Map<number, string>(),
     lockUnfinished(connection, gather((command) => command.needs.unfinishedOf).sort(ascending)),
   ]);
   const executions = new Map<string, ExecutionRow>();
+  const webhooks = new Map<number, Webhook>();
   const unfinished = new Map<number, ExecutionRow[]>();
   const view: WriteView = {
     // After the wait for the tasks' locks: what is due is judged by it.
     nowMs: clock.nowMs(),
     tasks: new Map(taskRows.map((row) => [row.id, row])),
+    cursors: new Map(cursors.map((row) => [row.id, row])),
     names,
     incarnations,
+    webhooks,
     execution: (key) => executions.get(executionKeyText(key)),
     unfinishedOf: (taskId) => unfinished.get(taskId) ?? [],
   };
@@ -149,14 +164,17 @@ async function readView(
     for (const key of command.executionsNeeded?.(view) ?? []) keys.set(executionKeyText(key), key);
   }
   const sorted = [...keys.values()].sort((a, b) => a.taskId - b.taskId || a.scheduledTimeMs - b.scheduledTimeMs);
-  const [found, answers] = await Promise.all([
+  const calling = new Set(commands.flatMap((command) => command.webhooksNeeded?.(view) ?? []));
+  const [found, foundWebhooks, answers] = await Promise.all([
     findExecutions(connection, sorted, { lock: true }),
+    findWebhooks(connection, [...calling]),
     // After the tasks' locks: whoever sees what a request has changed, maybe after waiting for it, sees its answer too.
     findAnswers(
       connection,
       commands.flatMap((command) => (command.request === undefined ? [] : [command.request.id])),
     ),
   ]);
+  for (const [id, webhook] of foundWebhooks) webhooks.set(id, webhook);
   for (const row of found) executions.set(executionKeyText(row), row);
   return { view, answers };
 }

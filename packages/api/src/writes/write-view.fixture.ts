@@ -1,6 +1,6 @@
 import { isUnfinished } from "@taskscheduler/domain";
 import { type ExecutionRow, executionKeyText, newExecution } from "../executions/execution-row.js";
-import type { TaskRow } from "../tasks/task-row.js";
+import { cursorOfTask, type TaskRow } from "../tasks/task-row.js";
 import type { WriteView } from "./write-command.js";
 
 export const NOW_MS = Date.UTC(2026, 10, 23, 12);
@@ -16,6 +16,9 @@ export function taskRow(changes: Partial<TaskRow> = {}): TaskRow {
     timeZone: "UTC",
     description: "",
     labels: {},
+    webhook: null,
+    retryPolicy: null,
+    timeoutMs: 0,
     state: "ACTIVE",
     pauseReason: "",
     nextRunTimeMs: NOW_MS,
@@ -52,6 +55,8 @@ export function viewOf(
   return {
     nowMs: NOW_MS,
     tasks: new Map(tasks.map((row) => [row.id, row])),
+    cursors: new Map(tasks.map((row) => [row.id, cursorOfTask(row)])),
+    webhooks: new Map(tasks.flatMap(({ id, webhook }) => (webhook === null ? [] : [[id, webhook]]))),
     names: new Map(tasks.map((row) => [row.name, row.id])),
     incarnations: new Map([
       [1, "one"],

@@ -1,0 +1,46 @@
+import { create } from "@bufbuild/protobuf";
+import type { Webhook } from "@taskscheduler/domain";
+import { type Grant, GrantSchema } from "@taskscheduler/proto";
+import type { ExecutionRow } from "../executions/execution-row.js";
+import { DELETED_TARGET, targetToProto } from "../targets/target-mapper.js";
+import type { TaskCursor } from "../tasks/task-row.js";
+
+/** Of what the grants of one answer call, about: it stays well below what a client takes. */
+const MAX_TARGET_BYTES = 2 * 1024 * 1024;
+/** Beside the webhook itself: names, and what is of a fixed size. */
+const OTHER_TARGET_BYTES = 1_200;
+
+/** @param task undefined: it is deleted @param webhook undefined: it is a reminder */
+export function grantOf(row: ExecutionRow, task: TaskCursor | undefined, webhook: Webhook | undefined): Grant {
+  const grant = create(GrantSchema, {
+    taskId: row.taskId,
+    scheduledTimeMs: BigInt(row.scheduledTimeMs),
+    fence: row.fence,
+    attempt: row.attempt,
+  });
+  if (row.retryTimeMs !== null) grant.runTimeMs = BigInt(row.retryTimeMs);
+  if (task === undefined) grant.target = DELETED_TARGET;
+  else if (webhook !== undefined) grant.target = targetToProto(webhook, task.timeoutMs, row);
+  return grant;
+}
+
+/**
+ * The tasks, of those of an answer, whose webhooks it has room for, and one at least. The others are to be asked for again;
+ * to read all of them each time would take longer with each.
+ */
+export function webhooksWithin(tasks: Iterable<TaskCursor | undefined>): number[] {
+  const calling: number[] = [];
+  let bytes = 0;
+  for (const task of tasks) {
+    if (!callsTarget(task)) continue;
+    bytes += task.webhookBytes + OTHER_TARGET_BYTES;
+    if (bytes > MAX_TARGET_BYTES && calling.length > 0) break;
+    calling.push(task.id);
+  }
+  return calling;
+}
+
+/** It is no reminder. */
+export function callsTarget(task: TaskCursor | undefined): task is TaskCursor {
+  return task !== undefined && task.webhookBytes > 0;
+}
