@@ -14,14 +14,19 @@ import { collectFrom, createSchedulerMetrics } from "./metrics.js";
 import { createReporter } from "./reporter/reporter.js";
 import { createExecutionRunner } from "./runner/execution-runner.js";
 import type { RunLimits } from "./runner/run-limits.js";
-import { createReminderRunner } from "./runner/runner.js";
+import { createTargetRunner } from "./runner/target-runner.js";
 import { createLifecycle, type Rooms, type Scheduler } from "./scheduler.js";
+import { createWebhookClient } from "./targets/webhook-client.js";
+import type { WebhookSecrets } from "./targets/webhook-secrets.js";
 
 export interface SchedulerOptions {
   /** `host:port` of the API's gRPC port. */
   readonly apiAddress: string;
   readonly schedulerId: string;
   readonly limits: RunLimits;
+  /** Ranges that targets may be in although they are not public. */
+  readonly targetAllowCidrs: readonly string[];
+  readonly webhookSecrets: WebhookSecrets;
   readonly logger: Logger;
   readonly registry: Registry;
   /** Default: none. */
@@ -61,8 +66,8 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
   const held: HeldClaims = new HeldClaims({
     settled,
     onArmed: (claim) => {
-      claim.isAhead = timekeeper.nowMs() < claim.scheduledTimeMs;
-      alarms.runs.set(claim, claim.scheduledTimeMs);
+      claim.isAhead = timekeeper.nowMs() < claim.runTimeMs;
+      alarms.runs.set(claim, claim.runTimeMs);
     },
     onGone: (claim) => {
       alarms.runs.delete(claim);
@@ -73,7 +78,7 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
   const armed = new ArmedOccurrences({
     maxArmed,
     isHeld: (key) => held.isHeld(key),
-    onArmed: (occurrence) => alarms.claims.set(occurrence, occurrence.scheduledTimeMs - claimAheadMs),
+    onArmed: (occurrence) => alarms.claims.set(occurrence, occurrence.runTimeMs - claimAheadMs),
     onDisarmed: (occurrence) => {
       alarms.claims.delete(occurrence);
       claimer.forget(occurrence);
@@ -96,11 +101,14 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
   const claimer = createClaimer({ client, session, armed, held, settled, metrics, logger });
   const reporter = createReporter({ client, session, held, logger });
   const mayStart = (): boolean => session.incarnation !== undefined && timekeeper.mayStart();
-  const runner = createReminderRunner(() => timekeeper.nowMs());
+  const nowMs = () => timekeeper.nowMs();
+  const { targetAllowCidrs: allowCidrs, webhookSecrets: secrets } = options;
+  const webhooks = createWebhookClient({ allowCidrs, secrets, nowMs });
+  const runner = createTargetRunner(webhooks, nowMs);
   const runs = createExecutionRunner({ limits, mayStart, held, timekeeper, runner, reporter, metrics });
   const feed = new Subscription({ client, session, armed, held, onChange: () => session.beatSoon(), logger });
 
-  const rooms: Rooms = { client, timekeeper, session, feed, alarms, held, claimer, runs, reporter };
+  const rooms: Rooms = { client, timekeeper, session, feed, alarms, held, claimer, runs, reporter, webhooks };
   collectMetrics(registry, rooms);
   return createLifecycle(rooms, logger);
 }

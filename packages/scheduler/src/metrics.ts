@@ -17,13 +17,17 @@ export interface MetricSources {
 export interface SchedulerMetrics {
   /** `granted`, `refused`, `unknown` (no answer; asked for again). */
   readonly claims: Counter<"result">;
-  /** `succeeded`, `failed`. */
+  /** `succeeded`, `failed`, `cancelled`. */
   readonly runs: Counter<"state">;
+  /** `succeeded`, or how it failed: `response`, `connection`, `timeout`, `blocked`, `secret_unknown`, `aborted`. */
+  readonly callSeconds: Histogram<"outcome">;
   /** `ahead`: claimed before its time; `late`: only after it (created late, caught up, taken over, run by hand). */
   readonly latenessSeconds: Histogram<"claimed">;
 }
 
 const latenessBuckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60, 600];
+
+const callBuckets = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 600];
 
 export function createSchedulerMetrics(registry: Registry): SchedulerMetrics {
   const registers = [registry];
@@ -31,10 +35,17 @@ export function createSchedulerMetrics(registry: Registry): SchedulerMetrics {
     new Counter({ name: `taskscheduler_scheduler_${name}`, help, labelNames, registers });
   return {
     claims: counter("claims_total", "Occurrences that a claim was asked for, by what came of it.", ["result"]),
-    runs: counter("runs_total", "Executions that ended, by how.", ["state"]),
+    runs: counter("runs_total", "Attempts that ended, by how.", ["state"]),
+    callSeconds: new Histogram({
+      name: "taskscheduler_scheduler_call_seconds",
+      help: "How long calls of targets took, by what came of them.",
+      labelNames: ["outcome"],
+      buckets: callBuckets,
+      registers,
+    }),
     latenessSeconds: new Histogram({
       name: "taskscheduler_scheduler_lateness_seconds",
-      help: "Start of an execution less its scheduled time, by whether it was claimed ahead of that.",
+      help: "Start of an attempt less the time that it was due, by whether it was claimed ahead of that.",
       labelNames: ["claimed"],
       buckets: latenessBuckets,
       registers,

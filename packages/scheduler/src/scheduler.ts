@@ -10,6 +10,7 @@ import type { Session } from "./lease/session.js";
 import type { Timekeeper } from "./lease/timekeeper.js";
 import type { Reporter } from "./reporter/reporter.js";
 import type { RunQueue } from "./runner/run-queue.js";
+import type { WebhookClient } from "./targets/webhook-client.js";
 
 /** Claims are asked for two seconds ahead: what is held when the process is told to stop is due by then. */
 const drainMs = 2_500;
@@ -26,6 +27,7 @@ export interface Rooms {
   readonly claimer: Claimer;
   readonly runs: RunQueue<HeldClaim>;
   readonly reporter: Reporter;
+  readonly webhooks: WebhookClient;
 }
 
 export interface Scheduler extends Part {
@@ -38,7 +40,7 @@ export interface Scheduler extends Part {
  * is reported), stopped.
  */
 export function createLifecycle(rooms: Rooms, logger: Logger): Scheduler {
-  const { client, timekeeper, session, feed, alarms, claimer, runs, reporter } = rooms;
+  const { client, timekeeper, session, feed, alarms, claimer, runs, reporter, webhooks } = rooms;
   const ending = new AbortController();
   let running: Promise<unknown> | undefined;
   let ticker: NodeJS.Timeout | undefined;
@@ -52,6 +54,8 @@ export function createLifecycle(rooms: Rooms, logger: Logger): Scheduler {
     reporter.stop();
     alarms.stop();
     runs.stop();
+    // What still runs is another scheduler's to run again: nobody is told how it ends.
+    await webhooks.close();
     client.close();
     await running;
   };

@@ -6,6 +6,8 @@ export interface ArmedOccurrence {
   readonly key: string;
   readonly taskId: number;
   readonly scheduledTimeMs: number;
+  /** When it is to run: its scheduled time, or later where it is tried again. */
+  readonly runTimeMs: number;
   /** It is a row of the ledger already, and stands beside the task's own next occurrence. */
   readonly recorded: boolean;
   /** The last subscription that named it. */
@@ -56,11 +58,11 @@ export class ArmedOccurrences {
    * The feed names an occurrence. A task's own replaces the one before it. One whose claim is held is old news: the feed
    * read it before the claim.
    */
-  arm(taskId: number, scheduledTimeMs: number, recorded: boolean): void {
+  arm(taskId: number, scheduledTimeMs: number, recorded: boolean, runTimeMs = scheduledTimeMs): void {
     const key = occurrenceKey(taskId, scheduledTimeMs);
     if (this.#options.isHeld(key)) return;
     const before = recorded ? this.#recorded.get(key) : this.#own.get(taskId);
-    if (before?.scheduledTimeMs === scheduledTimeMs) {
+    if (before?.scheduledTimeMs === scheduledTimeMs && before.runTimeMs === runTimeMs) {
       before.generation = this.#generation;
       return;
     }
@@ -70,7 +72,7 @@ export class ArmedOccurrences {
       return;
     }
     const generation = this.#generation;
-    const occurrence = { key, taskId, scheduledTimeMs, recorded, generation, alarm: undefined };
+    const occurrence = { key, taskId, scheduledTimeMs, runTimeMs, recorded, generation, alarm: undefined };
     if (recorded) this.#recorded.set(key, occurrence);
     else this.#own.set(taskId, occurrence);
     this.#options.onArmed(occurrence);
@@ -104,7 +106,7 @@ export class ArmedOccurrences {
     for (const occurrences of [this.#own, this.#recorded]) {
       for (const occurrence of occurrences.values()) {
         if (occurrence.generation === this.#generation) continue;
-        if (occurrence.scheduledTimeMs < boundMs) this.#remove(occurrence);
+        if (occurrence.runTimeMs < boundMs) this.#remove(occurrence);
         else this.#isAllConfirmed = false;
       }
     }

@@ -15,6 +15,8 @@ const maxCallsInFlight = 2;
 const deadlineMs = 5_000;
 /** Nothing more is claimed while this many are held; a heartbeat can name twice as many. */
 const maxHeld = 100_000;
+/** Nor while what is held is to call as much. */
+const maxTargetBytes = 256 * 1024 * 1024;
 
 export interface ClaimerOptions {
   readonly client: ApiClient;
@@ -43,16 +45,16 @@ export function createClaimer(options: ClaimerOptions): Claimer {
     logger.error({ err, taskId: occurrence.taskId }, "the API refuses to judge an occurrence");
     armed.settle(occurrence, undefined);
   };
-  const batcher = new Batcher<ArmedOccurrence>({
+  const batcher: Batcher<ArmedOccurrence> = new Batcher<ArmedOccurrence>({
     maxItems: maxOccurrencesPerCall,
     maxInFlight: maxCallsInFlight,
     backoff: createBackoff({ initialMs: 20, maxMs: 500 }),
-    isOpen: () => session.incarnation !== undefined && held.size < maxHeld,
+    isOpen: () => session.incarnation !== undefined && held.size < maxHeld && held.targetBytes < maxTargetBytes,
     isWanted: (occurrence) => armed.isArmed(occurrence),
     send: (occurrences) =>
       sendApart(
         occurrences,
-        (part) => claimOnce(part, options),
+        (part) => claimOnce(part, { ...options, askAgain: (occurrence) => batcher.add(occurrence) }),
         (error) => ApiError.from(error).isPermanent,
         giveUp,
       ),
@@ -70,7 +72,10 @@ export function createClaimer(options: ClaimerOptions): Claimer {
 }
 
 /** @throws ApiError when nothing is known about the occurrences */
-async function claimOnce(occurrences: readonly ArmedOccurrence[], options: ClaimerOptions): Promise<void> {
+async function claimOnce(
+  occurrences: readonly ArmedOccurrence[],
+  options: ClaimerOptions & { readonly askAgain: (occurrence: ArmedOccurrence) => void },
+): Promise<void> {
   const { client, session, settled, metrics } = options;
   const incarnation = session.requireIncarnation();
   const callEnds = settled.callBegins();
@@ -88,7 +93,9 @@ async function claimOnce(occurrences: readonly ArmedOccurrence[], options: Claim
     // Grants to an incarnation that ended meanwhile are worth nothing; the occurrences are still armed.
     session.requireIncarnation(incarnation);
     for (const [index, occurrence] of occurrences.entries()) {
-      settleClaim(occurrence, results[index], incarnation, options);
+      const result = results[index];
+      if (result?.askAgain === true) options.askAgain(occurrence);
+      else settleClaim(occurrence, result, incarnation, options);
     }
   } catch (error) {
     session.onCallFailed(incarnation, error);

@@ -1,10 +1,16 @@
+import type { Target } from "@taskscheduler/proto";
 import type { HeldClaim, Outcome } from "./held-claim.js";
 import { HeldClaims } from "./held-claims.js";
 import { SettledFences } from "./settled-fences.js";
 
 const key = "1.100";
-const grantOf = (fence: number, taskId = 1) => ({ taskId, scheduledTimeMs: 100, fence, attempt: 1 });
-const outcome = (succeeded: boolean): Outcome => ({ succeeded, startTimeMs: 100, endTimeMs: 100, error: "" });
+const grantOf = (fence: number, taskId = 1) => {
+  return { taskId, scheduledTimeMs: 100, runTimeMs: 100, fence, attempt: 1, target: undefined };
+};
+const outcome = (succeeded: boolean): Outcome => ({
+  ...{ state: succeeded ? "SUCCEEDED" : "FAILED", startTimeMs: 100, endTimeMs: 100, error: "" },
+  ...{ failure: succeeded ? "NONE" : "CONNECTION", httpStatus: 0, retryAfterMs: 0 },
+});
 
 describe("held claims", () => {
   let settled: SettledFences;
@@ -28,7 +34,7 @@ describe("held claims", () => {
 
   function ended(claim: HeldClaim, succeeded = true): void {
     held.due(claim);
-    expect(held.start(claim)).toBe(true);
+    expect(held.start(claim, 100)).toBe(true);
     held.end(claim, outcome(succeeded));
   }
 
@@ -43,6 +49,29 @@ describe("held claims", () => {
     expect(last().state).toBe("gone");
   });
 
+  it("knows about how much it is to call", () => {
+    const webhook = { body: "x".repeat(5_000) };
+    held.grant({ ...grantOf(1), target: { webhook } as Target }, 5);
+    expect(held.targetBytes).toBeGreaterThan(5_000);
+    held.withdraw(key, 2);
+    expect(held.targetBytes).toBe(0);
+  });
+
+  it("aborts a run that a user has cancelled, and keeps it until it is reported", () => {
+    held.grant({ ...grantOf(1), target: {} as Target }, 5);
+    held.cancel(key, 2);
+    held.due(last());
+    expect(held.start(last(), 100)).toBe(true);
+    held.cancel(key, 1);
+    expect(last().running?.signal.aborted).toBe(false);
+    const running = last().running;
+    held.cancel(key, 2);
+    expect(running?.signal.aborted).toBe(true);
+    held.end(last(), { ...outcome(false), state: "CANCELLED" });
+    held.reported(last(), 1);
+    expect(held.size).toBe(0);
+  });
+
   it("takes the same grant once", () => {
     held.grant(grantOf(1), 5);
     expect(held.grant(grantOf(1), 5)).toBe(false);
@@ -51,10 +80,10 @@ describe("held claims", () => {
 
   it("starts a claim once, and only when it is due", () => {
     held.grant(grantOf(1), 5);
-    expect(held.start(last())).toBe(false);
+    expect(held.start(last(), 100)).toBe(false);
     held.due(last());
-    expect(held.start(last())).toBe(true);
-    expect(held.start(last())).toBe(false);
+    expect(held.start(last(), 100)).toBe(true);
+    expect(held.start(last(), 100)).toBe(false);
   });
 
   it("waits again when it came too early", () => {
@@ -62,7 +91,7 @@ describe("held claims", () => {
     held.due(last());
     held.postpone(last());
     expect(armed).toHaveLength(2);
-    expect(held.start(last())).toBe(false);
+    expect(held.start(last(), 100)).toBe(false);
   });
 
   describe("withdrawals", () => {
@@ -73,7 +102,7 @@ describe("held claims", () => {
       held.withdraw(key, 2);
       held.withdraw("2.100", 2);
       expect(gone).toHaveLength(2);
-      expect(held.start(last())).toBe(false);
+      expect(held.start(last(), 100)).toBe(false);
     });
 
     it("leave alone what has started, which then reports under its old fence", () => {

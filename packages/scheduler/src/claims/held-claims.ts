@@ -1,3 +1,4 @@
+import type { Target } from "@taskscheduler/proto";
 import type { ClaimGrant } from "./claim-grant.js";
 import type { ClaimState, HeldClaim, Outcome } from "./held-claim.js";
 import { occurrenceKey } from "./occurrence-key.js";
@@ -20,6 +21,7 @@ export interface HeldClaimsOptions {
   readonly onReportAgain: (claim: HeldClaim) => void;
 }
 
+const otherTargetBytes = 1_000;
 const unstarted: ReadonlySet<ClaimState> = new Set(["armed", "due"]);
 
 /**
@@ -33,6 +35,7 @@ export class HeldClaims {
   readonly #options: HeldClaimsOptions;
   readonly #claims = new Map<string, HeldClaim>();
   #grantNumber = 0;
+  #targetBytes = 0;
   #isClosed = false;
 
   constructor(options: HeldClaimsOptions) {
@@ -41,6 +44,11 @@ export class HeldClaims {
 
   get size(): number {
     return this.#claims.size;
+  }
+
+  /** What the targets of all take, about. */
+  get targetBytes(): number {
+    return this.#targetBytes;
   }
 
   /** How many have an outcome that is not acknowledged. */
@@ -65,7 +73,7 @@ export class HeldClaims {
       return true;
     }
     if (held.fence >= grant.fence) return false;
-    if (held.state === "ended" && !held.outcome?.succeeded) {
+    if (held.state === "ended" && held.outcome?.state !== "SUCCEEDED") {
       // Another attempt.
       this.#remove(held);
       this.#hold(key, grant, incarnation);
@@ -83,6 +91,12 @@ export class HeldClaims {
     const held = this.#claims.get(key);
     if (held !== undefined && held.fence < fence && unstarted.has(held.state)) this.#remove(held);
     if (this.#claims.get(key) === undefined) this.#options.settled.settle(key, fence);
+  }
+
+  /** A user cancelled the run: it is aborted, and reported as that. */
+  cancel(key: string, fence: number): void {
+    const held = this.#claims.get(key);
+    if (held?.state === "running" && held.fence < fence) held.running?.abort();
   }
 
   /** A heartbeat's answer: the claim is not held. What was granted after the heartbeat stays, and what has started. */
@@ -125,14 +139,17 @@ export class HeldClaims {
   }
 
   /** @returns false when the claim is not to run */
-  start(claim: HeldClaim): boolean {
+  start(claim: HeldClaim, startTimeMs: number): boolean {
     if (claim.state !== "due") return false;
     claim.state = "running";
+    claim.startTimeMs = startTimeMs;
+    if (claim.target !== undefined) claim.running = new AbortController();
     return true;
   }
 
   end(claim: HeldClaim, outcome: Outcome): void {
     claim.state = "ended";
+    claim.running = undefined;
     claim.outcome = outcome;
   }
 
@@ -144,28 +161,40 @@ export class HeldClaims {
     else this.#options.onReportAgain(claim);
   }
 
-  #hold(key: string, { taskId, scheduledTimeMs, fence, attempt }: ClaimGrant, incarnation: number): void {
+  #hold(key: string, grant: ClaimGrant, incarnation: number): void {
+    const { taskId, scheduledTimeMs, fence, attempt, runTimeMs, target } = grant;
     const grantNumber = ++this.#grantNumber;
     const claim: HeldClaim = {
       key,
       taskId,
       scheduledTimeMs,
       attempt,
+      runTimeMs,
+      target,
       fence,
       incarnation,
       grantNumber,
       state: "armed",
       isAhead: false,
+      startTimeMs: 0,
+      running: undefined,
       outcome: undefined,
       alarm: undefined,
     };
     this.#claims.set(key, claim);
+    this.#targetBytes += sizeOf(target);
     this.#options.onArmed(claim);
   }
 
   #remove(claim: HeldClaim): void {
     claim.state = "gone";
     this.#claims.delete(claim.key);
+    this.#targetBytes -= sizeOf(claim.target);
     this.#options.onGone(claim);
   }
+}
+
+/** A body and, about, all else. */
+function sizeOf(target: Target | undefined): number {
+  return target === undefined ? 0 : (target.webhook?.body.length ?? 0) + otherTargetBytes;
 }

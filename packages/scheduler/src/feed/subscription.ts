@@ -125,16 +125,19 @@ export class Subscription {
         for (const { taskId, scheduledTimeMs, fence } of event.value.claims) {
           held.withdraw(occurrenceKey(taskId, Number(scheduledTimeMs)), fence);
         }
+        for (const { taskId, scheduledTimeMs, fence } of event.value.cancelled) {
+          held.cancel(occurrenceKey(taskId, Number(scheduledTimeMs)), fence);
+        }
     }
   }
 
   async #arm(occurrences: readonly DueOccurrence[], cut: AbortSignal): Promise<void> {
-    for (const [index, { taskId, scheduledTimeMs, recorded }] of occurrences.entries()) {
+    for (const [index, { taskId, scheduledTimeMs, recorded, runTimeMs }] of occurrences.entries()) {
       if (index % occurrencesPerTurn === 0 && index > 0) {
         await nextTurn();
         if (cut.aborted) return;
       }
-      this.#options.armed.arm(taskId, Number(scheduledTimeMs), recorded);
+      this.#options.armed.arm(taskId, Number(scheduledTimeMs), recorded, Number(runTimeMs ?? scheduledTimeMs));
     }
   }
 

@@ -1,4 +1,4 @@
-import { ExecutionState } from "@taskscheduler/proto";
+import { AttemptFailure, ExecutionState } from "@taskscheduler/proto";
 import { createBackoff, type Logger } from "@taskscheduler/runtime";
 import type { ApiClient } from "../api-client/api-client.js";
 import { ApiError, failureLevel, internalCode } from "../api-client/api-error.js";
@@ -22,6 +22,8 @@ export interface ReporterOptions {
 /** Tells the API how claims ended, until it has acknowledged each. Bounded by the claims that are held. */
 export interface Reporter {
   report(claim: HeldClaim): void;
+  /** That a run began, and may take a while: for users to see. Told as long as it runs. */
+  begun(claim: HeldClaim): void;
   /** There is an incarnation to report for. */
   resume(): void;
   stop(): void;
@@ -48,10 +50,26 @@ export function createReporter(options: ReporterOptions): Reporter {
       ),
     onFailure: (err) => logger[failureLevel(err)]({ err }, "reports will be sent again"),
   });
+  const beginnings = new Batcher<HeldClaim>({
+    maxItems: maxReportsPerCall,
+    maxInFlight: 1,
+    backoff: createBackoff({ initialMs: 100, maxMs: 5_000 }),
+    isOpen: () => session.incarnation !== undefined,
+    isWanted: (claim) => claim.state === "running",
+    send: (claims) => tellBegun(claims, options),
+    onFailure: (err) => logger[failureLevel(err)]({ err }, "that runs have begun will be told again"),
+  });
   return {
     report: (claim) => batcher.add(claim),
-    resume: () => batcher.flush(),
-    stop: () => batcher.stop(),
+    begun: (claim) => beginnings.add(claim),
+    resume: () => {
+      batcher.flush();
+      beginnings.flush();
+    },
+    stop: () => {
+      batcher.stop();
+      beginnings.stop();
+    },
   };
 }
 
@@ -77,14 +95,36 @@ async function reportOnce(
   }
 }
 
+/** What the API makes of it is its affair: how the run ends is what counts. @throws ApiError when it was not told */
+async function tellBegun(claims: readonly HeldClaim[], { client, session, logger }: ReporterOptions): Promise<void> {
+  const incarnation = session.requireIncarnation();
+  const reports = claims.map(({ taskId, scheduledTimeMs, fence, startTimeMs }) => {
+    const atMs = BigInt(startTimeMs);
+    const state = ExecutionState.RUNNING;
+    return { taskId, scheduledTimeMs: BigInt(scheduledTimeMs), fence, state, startTimeMs: atMs, endTimeMs: atMs };
+  });
+  try {
+    await client.reportExecutions({ incarnation, reports }, { deadlineMs });
+  } catch (error) {
+    session.onCallFailed(incarnation, error);
+    if (!ApiError.from(error).isPermanent) throw error;
+    logger.error({ err: error }, "the API refuses to judge that runs have begun");
+  }
+}
+
 function reportOf({ taskId, scheduledTimeMs, fence, outcome }: HeldClaim) {
+  if (outcome === undefined) throw new Error("a claim that has not ended is reported");
+  const { state, startTimeMs, endTimeMs, error, failure, httpStatus, retryAfterMs } = outcome;
   return {
     taskId,
     scheduledTimeMs: BigInt(scheduledTimeMs),
     fence,
-    state: outcome?.succeeded === true ? ExecutionState.SUCCEEDED : ExecutionState.FAILED,
-    startTimeMs: BigInt(outcome?.startTimeMs ?? 0),
-    endTimeMs: BigInt(outcome?.endTimeMs ?? 0),
-    error: (outcome?.error ?? "").slice(0, longestError),
+    state: ExecutionState[state],
+    startTimeMs: BigInt(startTimeMs),
+    endTimeMs: BigInt(endTimeMs),
+    error: error.slice(0, longestError),
+    failure: failure === "NONE" ? AttemptFailure.UNSPECIFIED : AttemptFailure[failure],
+    httpStatus,
+    retryAfterMs,
   };
 }

@@ -1,8 +1,9 @@
-import type { HeldClaim } from "../claims/held-claim.js";
+import type { HeldClaim, Outcome } from "../claims/held-claim.js";
 import type { HeldClaims } from "../claims/held-claims.js";
 import type { Timekeeper } from "../lease/timekeeper.js";
 import type { SchedulerMetrics } from "../metrics.js";
 import type { Reporter } from "../reporter/reporter.js";
+import type { Lane } from "./call-lanes.js";
 import type { RunLimits } from "./run-limits.js";
 import { RunQueue } from "./run-queue.js";
 import type { Runner } from "./runner.js";
@@ -18,13 +19,15 @@ export interface ExecutionRunnerOptions {
   readonly metrics: SchedulerMetrics;
 }
 
+/** What takes longer is told to have begun: shorter runs are told once, when they have ended. */
+const begunAfterMs = 250;
+
 /** Runs claims whose time has come, and hands on how they ended. */
 export function createExecutionRunner(options: ExecutionRunnerOptions): RunQueue<HeldClaim> {
   const { limits, mayStart, timekeeper } = options;
   return new RunQueue<HeldClaim>({
     limits,
-    // Every run is a reminder.
-    laneOf: () => undefined,
+    laneOf,
     isWanted: ({ state }) => state === "due",
     isOpen: mayStart,
     run: (claim) => execute(claim, options),
@@ -32,14 +35,33 @@ export function createExecutionRunner(options: ExecutionRunnerOptions): RunQueue
   });
 }
 
+/** What cannot be called at all is told so at once. */
+function laneOf({ taskId, target }: HeldClaim): Lane | undefined {
+  const url = target?.webhook?.url ?? "";
+  return URL.canParse(url) ? { host: new URL(url).host, taskId } : undefined;
+}
+
 async function execute(claim: HeldClaim, options: ExecutionRunnerOptions): Promise<void> {
   const { held, timekeeper, runner, reporter, metrics } = options;
-  if (timekeeper.nowMs() < claim.scheduledTimeMs) return held.postpone(claim);
-  if (!held.start(claim)) return;
+  const nowMs = timekeeper.nowMs();
+  if (nowMs < claim.runTimeMs) return held.postpone(claim);
+  if (!held.start(claim, Math.floor(nowMs))) return;
+  const timer = claim.target === undefined ? undefined : setTimeout(() => reporter.begun(claim), begunAfterMs);
   const outcome = await runner.run(claim);
+  clearTimeout(timer);
   held.end(claim, outcome);
   reporter.report(claim);
-  metrics.runs.inc({ state: outcome.succeeded ? "succeeded" : "failed" });
-  const latenessMs = outcome.startTimeMs - claim.scheduledTimeMs;
+  if (claim.target !== undefined) metrics.callSeconds.observe({ outcome: outcomeOf(outcome) }, tookMs(outcome) / 1000);
+  metrics.runs.inc({ state: outcome.state.toLowerCase() });
+  const latenessMs = outcome.startTimeMs - claim.runTimeMs;
   metrics.latenessSeconds.observe({ claimed: claim.isAhead ? "ahead" : "late" }, latenessMs / 1000);
+}
+
+function outcomeOf({ state, failure }: Outcome): string {
+  if (state === "CANCELLED") return "aborted";
+  return state === "SUCCEEDED" ? "succeeded" : failure.toLowerCase();
+}
+
+function tookMs({ startTimeMs, endTimeMs }: Outcome): number {
+  return endTimeMs - startTimeMs;
 }

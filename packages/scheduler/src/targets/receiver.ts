@@ -1,7 +1,5 @@
 import { type buildConnector, Client, type Dispatcher } from "undici";
 
-/** Calls of one origin under way, and so its connections: each call has one to itself, over HTTP/2 too. */
-const maxCallsPerOrigin = 64;
 /** Below the 5 s of Node's servers: who closes a connection that is just taken up loses the request. */
 const keepAliveMs = 4_000;
 /** Where a server tells how long it keeps connections. */
@@ -19,7 +17,7 @@ interface Connection {
   callsLeft: number;
 }
 
-/** An origin that is called, with its connections. */
+/** An origin that is called, with its connections: each call has one to itself, over HTTP/2 too. The run queue bounds them. */
 export class Receiver {
   readonly #origin: string;
   readonly #connect: buildConnector.connector;
@@ -27,7 +25,6 @@ export class Receiver {
   /** The last that became free is taken up first; the others are closed in time. */
   readonly #free: Connection[] = [];
   #underWay = 0;
-  readonly #waiting = new Set<() => void>();
 
   constructor(origin: string, connect: buildConnector.connector) {
     this.#origin = origin;
@@ -35,15 +32,11 @@ export class Receiver {
   }
 
   get isIdle(): boolean {
-    return this.#underWay === 0 && this.#waiting.size === 0;
+    return this.#underWay === 0;
   }
 
-  /**
-   * Runs an exchange when it is its turn.
-   * @param signal ends the waiting alone: an exchange is under way until it settles
-   */
-  async run<T>(exchange: (dispatcher: Dispatcher) => Promise<T>, signal: AbortSignal): Promise<T> {
-    await this.#turn(signal);
+  async run<T>(exchange: (dispatcher: Dispatcher) => Promise<T>): Promise<T> {
+    this.#underWay++;
     const connection = this.#take();
     try {
       const result = await exchange(connection.client);
@@ -54,41 +47,12 @@ export class Receiver {
       throw error;
     } finally {
       this.#underWay--;
-      const [next] = this.#waiting;
-      next?.();
     }
   }
 
   /** Fails what is under way. */
   async close(): Promise<void> {
     await Promise.all([...this.#connections].map(({ client }) => client.destroy()));
-  }
-
-  async #turn(signal: AbortSignal): Promise<void> {
-    signal.throwIfAborted();
-    if (this.#underWay >= maxCallsPerOrigin) await this.#wait(signal);
-    else this.#underWay++;
-  }
-
-  /** Whoever makes room takes the turn for the next, so that none is overtaken. */
-  #wait(signal: AbortSignal): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const leave = (): void => {
-        this.#waiting.delete(start);
-        signal.removeEventListener("abort", giveUp);
-      };
-      const start = (): void => {
-        leave();
-        this.#underWay++;
-        resolve();
-      };
-      const giveUp = (): void => {
-        leave();
-        reject(signal.reason);
-      };
-      this.#waiting.add(start);
-      signal.addEventListener("abort", giveUp, { once: true });
-    });
   }
 
   #take(): Connection {

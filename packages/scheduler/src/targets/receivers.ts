@@ -7,11 +7,8 @@ const idleMs = 10_000;
 const maxIdleReceivers = 256;
 
 export interface Receivers {
-  /**
-   * Runs an exchange with an origin, on a connection that may be an earlier exchange's.
-   * @param signal ends the waiting for a turn
-   */
-  run<T>(origin: string, exchange: (dispatcher: Dispatcher) => Promise<T>, signal: AbortSignal): Promise<T>;
+  /** Runs an exchange with an origin, on a connection that may be an earlier exchange's. */
+  run<T>(origin: string, exchange: (dispatcher: Dispatcher) => Promise<T>): Promise<T>;
   /** Fails what is under way. Nothing may be run after it. */
   close(): Promise<void>;
 }
@@ -49,10 +46,10 @@ export function createReceivers(connect: buildConnector.connector): Receivers {
   }
 
   return {
-    async run(origin, exchange, signal) {
+    async run(origin, exchange) {
       const receiver = take(origin);
       try {
-        return await receiver.run(exchange, signal);
+        return await receiver.run(exchange);
       } finally {
         if (receiver.isIdle && byOrigin.get(origin) === receiver) rest(origin);
       }
