@@ -20,7 +20,8 @@ let scheduler: ServiceProcess;
 beforeAll(async () => {
   database = await createTestDatabase();
   api = await startApi({ databaseUrl: database.url });
-  scheduler = await startScheduler({ apiAddress: api.grpcAddress });
+  const env = { TARGET_ALLOW_CIDRS: "127.0.0.1/32" };
+  scheduler = await startScheduler({ apiAddress: api.grpcAddress, env });
   await Promise.all([api.ready(), scheduler.ready()]);
 });
 
@@ -126,6 +127,27 @@ describe("README.md", () => {
         expect({ code, output }).toMatchObject({ code: 0 });
         expect(output).toContain("SUCCEEDED");
         for (const { name } of tasks) expect(output).toContain(name);
+      });
+    }
+  });
+
+  describe("Webhooks", () => {
+    for (const block of inSection("Webhooks")) {
+      itWorks(block, async () => {
+        const { code, output } = await run(block);
+        expect({ code, output }).toMatchObject({ code: 0 });
+        expect(output).not.toContain('"code":');
+        for (const part of [
+          /"state":"EXECUTION_STATE_(RETRYING|CLAIMED)"/,
+          /ECONNREFUSED|refused/,
+          /"error":"cancelled by a user"/,
+          /"httpStatus":404/,
+          /"retriedCount":1/,
+          /"attempts":\[\{"attempt":1,[^\]]*"EXECUTION_STATE_FAILED"[^\]]*"attempt":2,[^\]]*"EXECUTION_STATE_SUCCEEDED"/,
+        ]) {
+          expect(output).toMatch(part);
+        }
+        expect((await listTasks()).some(({ name }) => name.startsWith("made by "))).toBe(true);
       });
     }
   });

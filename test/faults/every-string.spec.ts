@@ -83,10 +83,11 @@ async function firstOf(method: DescMethod, request: object): Promise<object> {
 function requestOf(method: DescMethod): object {
   const name = randomUUID();
   const { id } = kept;
+  const webhook = { url: "https://example.com/" };
   const bases: Record<string, object> = {
-    CreateTask: { task: { name, scheduledTime: FAR } },
-    BatchCreateTasks: { tasks: [{ name, scheduledTime: FAR }] },
-    UpdateTask: { task: { id, description: "as it was" }, validateOnly: true },
+    CreateTask: { task: { name, scheduledTime: FAR, webhook } },
+    BatchCreateTasks: { tasks: [{ name, scheduledTime: FAR, webhook }] },
+    UpdateTask: { task: { id, description: "as it was", webhook }, validateOnly: true },
     ...Object.fromEntries(
       ["DeleteTask", "PauseTask", "ResumeTask", "RunTask"].map((each) => [each, { id, validateOnly: true }]),
     ),
@@ -145,7 +146,6 @@ async function expectRefusal(what: string, { field }: StringPath, call: Promise<
     expect.stringMatching(/^(INVALID_ARGUMENT|NOT_FOUND|ABORTED|OUT_OF_RANGE|UNIMPLEMENTED)$/),
   ]);
   if (code === "INVALID_ARGUMENT") {
-    // `task.webhook` as a whole is refused for the text in it.
     expect([what, reason, fields.filter((each) => field.startsWith(each))]).not.toEqual([what, reason, []]);
   }
   expect(message.length).toBeLessThanOrEqual(1_000);
@@ -164,6 +164,11 @@ function expectKept(what: string, { name }: StringPath, text: string, answer: ob
     description: task.description,
     "labels, a value": task.labels["k"],
     "labels, a key": Object.keys(task.labels)[0],
+    "webhook.url": task.webhook?.url,
+    "webhook.headers, a value": task.webhook?.headers["k"],
+    "webhook.headers, a key": Object.keys(task.webhook?.headers ?? {})[0],
+    "webhook.body": task.webhook?.body,
+    "webhook.secret_name": task.webhook?.secretName,
     reason: task.pauseReason,
   };
   const key = name.replace(/^(task|tasks\[0\])\./, "");

@@ -89,7 +89,27 @@ const cases: readonly Case[] = [
     () => ({ id: task.id, requestId: nasty }),
     { code: "INVALID_ARGUMENT", reason: "INVALID_FIELD", fields: ["request_id"] },
   ],
-  ["a method", "cancelExecution", () => ({ id: "1.0" }), { code: "UNIMPLEMENTED", reason: "NOT_IMPLEMENTED_YET" }],
+  [
+    "an execution to cancel",
+    "cancelExecution",
+    () => ({ id: "1.0" }),
+    { code: "NOT_FOUND", reason: "EXECUTION_NOT_FOUND" },
+  ],
+  [
+    "what to retry",
+    "retryExecution",
+    () => ({ filter: {}, id: "1.0" }),
+    { code: "INVALID_ARGUMENT", reason: "INVALID_FIELD", fields: ["id"] },
+  ],
+  [
+    "a webhook",
+    "createTask",
+    () => ({ task: { name: "x", scheduledTime, webhook: { url: nasty, headers: { Host: "a" } }, timeout: {} } }),
+    {
+      ...{ code: "INVALID_ARGUMENT", reason: "INVALID_FIELD" },
+      fields: ["task.timeout", "task.webhook.headers", "task.webhook.url"],
+    },
+  ],
 ];
 
 /** What belongs in the log, not in a message. */

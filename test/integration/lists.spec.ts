@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { create } from "@bufbuild/protobuf";
 import { TimestampSchema } from "@bufbuild/protobuf/wkt";
-import { type Task, TaskState } from "@taskscheduler/proto";
+import { type Task, TaskState, WebhookSchema } from "@taskscheduler/proto";
 import {
   type ApiFixture,
   at,
@@ -351,4 +351,18 @@ describe("filters", () => {
     expect(await names(request)).toEqual(["all at ONCE"]);
     expect((await fixture.client.call("listTasks", { ...request, countTotal: true })).totalSize).toBe(1);
   });
+});
+
+it("a page of large tasks fits into what clients take, and none is left out", async () => {
+  const webhook = create(WebhookSchema, { url: "https://example.com/", body: "x".repeat(65_000) });
+  const set = await createSet(Array.from({ length: 100 }, () => ({ webhook })));
+  const sizes: number[] = [];
+  const tasks = await walkPages<Task>(async (pageToken) => {
+    const page = await fixture.client.call("listTasks", { pageSize: 100, pageToken, labelFilter: set.labelFilter });
+    sizes.push(page.tasks.length);
+    return { items: page.tasks, nextPageToken: page.nextPageToken };
+  });
+  expect(idsOf(tasks)).toEqual(idsOf(set.tasks));
+  expect(Math.max(...sizes) * 65_000).toBeLessThan(4 * 1024 * 1024);
+  expect(sizes.length).toBe(3);
 });

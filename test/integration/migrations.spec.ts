@@ -7,7 +7,15 @@ import { killAll, startApi, startScheduler } from "../setup/processes.js";
 import { createTaskClient } from "../setup/task-client.js";
 
 const DAY_MS = 24 * 60 * 60 * 1000;
-const STEPS = ["0001-tasks", "0002-schedule", "0003-ledger", "0004-changes", "0005-registration", "0006-lists"];
+const STEPS = [
+  "0001-tasks",
+  "0002-schedule",
+  "0003-ledger",
+  "0004-changes",
+  "0005-registration",
+  "0006-lists",
+  "0007-targets",
+];
 
 /** As the original made it, in a database that the server's defaults shaped. */
 const ORIGINAL_TABLE = `CREATE TABLE IF NOT EXISTS tasks (
@@ -264,7 +272,7 @@ it("the labels that tasks have by then are those they are found by, but for what
     "INSERT INTO tasks (name, scheduled_time, labels) VALUES (?, '2100-01-01', ?)",
     stored.map((text, index) => [`task ${index}`, text]),
   );
-  expect(await migrate(url, "down")).toBe("down 0006-lists\n");
+  for (let last = ""; last !== "down 0006-lists\n"; ) last = await migrate(url, "down");
   await migrate(url);
   const found: { name: string; value: string; task: string }[] = await connection.query(
     "SELECT label.name, value, tasks.name AS task FROM task_labels AS label JOIN tasks ON tasks.id = task_id",

@@ -101,16 +101,6 @@ describe.each(CLIENTS)("%s", (name) => {
   ] as const)("says of %s %j that there is none", async (method, request, reason) => {
     expect(await faultOf(client().call(method, request as never))).toMatchObject({ code: "NOT_FOUND", reason });
   });
-
-  it.each(["cancelExecution", "retryExecution", "summarizeExecutions"] as const)(
-    "does not do %s yet",
-    async (method) => {
-      expect(await faultOf(client().call(method, {}))).toMatchObject({
-        code: "UNIMPLEMENTED",
-        reason: "NOT_IMPLEMENTED_YET",
-      });
-    },
-  );
 });
 
 describe("create", () => {
@@ -238,9 +228,6 @@ describe("what later releases bring", () => {
     ["end_time", { endTime: later }],
     ["max_runs", { maxRuns: 1 }],
     ["jitter", { jitter: duration }],
-    ["webhook", { webhook: {} }],
-    ["retry_policy", { retryPolicy: { maxAttempts: 2 } }],
-    ["timeout", { timeout: duration }],
   ];
 
   it.each(laterFields)("%s is refused in Create, Update and Update by mask", async (field, change) => {
