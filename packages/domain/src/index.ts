@@ -9,6 +9,7 @@ export {
   ServiceError,
 } from "./errors.js";
 export { formatExecutionId, parseExecutionId } from "./execution-id.js";
+export { LATENCY_BIN_FLOORS_MS, latencyBin, latencyBinRangeMs } from "./latency-bins.js";
 export { RECURRENCES, type Recurrence } from "./recurrence.js";
 export { type AttemptFailure, type FailedAttempt, GONE, type RetryPolicy, retryDelayMs } from "./retry-policy.js";
 export {
