@@ -5,8 +5,8 @@
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_buf_validate_validate } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
-import type { Timestamp } from "@bufbuild/protobuf/wkt";
-import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
+import type { Duration, Timestamp } from "@bufbuild/protobuf/wkt";
+import { file_google_protobuf_duration, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import type { Execution, ExecutionState } from "./execution_pb.js";
 import { file_taskscheduler_v1_execution } from "./execution_pb.js";
 import type { Bookmark, SnapshotComplete } from "./task_service_pb.js";
@@ -17,7 +17,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file taskscheduler/v1/execution_service.proto.
  */
 export const file_taskscheduler_v1_execution_service: GenFile = /*@__PURE__*/
-  fileDesc("Cih0YXNrc2NoZWR1bGVyL3YxL2V4ZWN1dGlvbl9zZXJ2aWNlLnByb3RvEhB0YXNrc2NoZWR1bGVyLnYxIiwKE0dldEV4ZWN1dGlvblJlcXVlc3QSFQoCaWQYASABKAlCCbpIBnIEEAEYQCJGChRHZXRFeGVjdXRpb25SZXNwb25zZRIuCglleGVjdXRpb24YASABKAsyGy50YXNrc2NoZWR1bGVyLnYxLkV4ZWN1dGlvbiLCAgoVTGlzdEV4ZWN1dGlvbnNSZXF1ZXN0EhoKCXBhZ2Vfc2l6ZRgBIAEoBUIHukgEGgIoABIcCgpwYWdlX3Rva2VuGAIgASgJQgi6SAVyAxiAIBIPCgd0YXNrX2lkGAMgASgNEkMKBnN0YXRlcxgEIAMoDjIgLnRhc2tzY2hlZHVsZXIudjEuRXhlY3V0aW9uU3RhdGVCEbpIDpIBCxAUIgeCAQQQASAAEjMKD3NjaGVkdWxlZF9hZnRlchgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASNAoQc2NoZWR1bGVkX2JlZm9yZRgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASGQoIb3JkZXJfYnkYByABKAlCB7pIBHICGEASEwoLY291bnRfdG90YWwYCCABKAgidgoWTGlzdEV4ZWN1dGlvbnNSZXNwb25zZRIvCgpleGVjdXRpb25zGAEgAygLMhsudGFza3NjaGVkdWxlci52MS5FeGVjdXRpb24SFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJEhIKCnRvdGFsX3NpemUYAyABKAUiZwoWQ2FuY2VsRXhlY3V0aW9uUmVxdWVzdBIVCgJpZBgBIAEoCUIJukgGcgQQARhAEh8KCnJlcXVlc3RfaWQYAiABKAlCC7pICNgBAXIDsAEBEhUKDXZhbGlkYXRlX29ubHkYAyABKAgiSQoXQ2FuY2VsRXhlY3V0aW9uUmVzcG9uc2USLgoJZXhlY3V0aW9uGAEgASgLMhsudGFza3NjaGVkdWxlci52MS5FeGVjdXRpb24ikwEKFVJldHJ5RXhlY3V0aW9uUmVxdWVzdBITCgJpZBgBIAEoCUIHukgEcgIYQBIfCgpyZXF1ZXN0X2lkGAIgASgJQgu6SAjYAQFyA7ABARIVCg12YWxpZGF0ZV9vbmx5GAMgASgIEi0KBmZpbHRlchgEIAEoCzIdLnRhc2tzY2hlZHVsZXIudjEuUmV0cnlGaWx0ZXIiiQEKC1JldHJ5RmlsdGVyEg8KB3Rhc2tfaWQYASABKA0SMwoPc2NoZWR1bGVkX2FmdGVyGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBI0ChBzY2hlZHVsZWRfYmVmb3JlGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCJxChZSZXRyeUV4ZWN1dGlvblJlc3BvbnNlEi4KCWV4ZWN1dGlvbhgBIAEoCzIbLnRhc2tzY2hlZHVsZXIudjEuRXhlY3V0aW9uEhUKDXJldHJpZWRfY291bnQYAiABKA0SEAoIaGFzX21vcmUYAyABKAgiSQoWV2F0Y2hFeGVjdXRpb25zUmVxdWVzdBIeCgxyZXN1bWVfdG9rZW4YASABKAlCCLpIBXIDGIACEg8KB3Rhc2tfaWQYAiABKA0inQIKF1dhdGNoRXhlY3V0aW9uc1Jlc3BvbnNlEi8KCHNuYXBzaG90GAEgASgLMhsudGFza3NjaGVkdWxlci52MS5FeGVjdXRpb25IABI/ChFzbmFwc2hvdF9jb21wbGV0ZRgCIAEoCzIiLnRhc2tzY2hlZHVsZXIudjEuU25hcHNob3RDb21wbGV0ZUgAEi8KCHVwc2VydGVkGAMgASgLMhsudGFza3NjaGVkdWxlci52MS5FeGVjdXRpb25IABIuCghib29rbWFyaxgEIAEoCzIaLnRhc2tzY2hlZHVsZXIudjEuQm9va21hcmtIABIQCghyZXZpc2lvbhgFIAEoAxIUCgxyZXN1bWVfdG9rZW4YBiABKAlCBwoFZXZlbnQimAEKGlN1bW1hcml6ZUV4ZWN1dGlvbnNSZXF1ZXN0Eg8KB3Rhc2tfaWQYASABKA0SMwoPc2NoZWR1bGVkX2FmdGVyGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBI0ChBzY2hlZHVsZWRfYmVmb3JlGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCJUChtTdW1tYXJpemVFeGVjdXRpb25zUmVzcG9uc2USNQoGY291bnRzGAEgAygLMiUudGFza3NjaGVkdWxlci52MS5FeGVjdXRpb25TdGF0ZUNvdW50IlUKE0V4ZWN1dGlvblN0YXRlQ291bnQSLwoFc3RhdGUYASABKA4yIC50YXNrc2NoZWR1bGVyLnYxLkV4ZWN1dGlvblN0YXRlEg0KBWNvdW50GAIgASgDMpYFChBFeGVjdXRpb25TZXJ2aWNlEmIKDEdldEV4ZWN1dGlvbhIlLnRhc2tzY2hlZHVsZXIudjEuR2V0RXhlY3V0aW9uUmVxdWVzdBomLnRhc2tzY2hlZHVsZXIudjEuR2V0RXhlY3V0aW9uUmVzcG9uc2UiA5ACARJoCg5MaXN0RXhlY3V0aW9ucxInLnRhc2tzY2hlZHVsZXIudjEuTGlzdEV4ZWN1dGlvbnNSZXF1ZXN0GigudGFza3NjaGVkdWxlci52MS5MaXN0RXhlY3V0aW9uc1Jlc3BvbnNlIgOQAgESaAoPQ2FuY2VsRXhlY3V0aW9uEigudGFza3NjaGVkdWxlci52MS5DYW5jZWxFeGVjdXRpb25SZXF1ZXN0GikudGFza3NjaGVkdWxlci52MS5DYW5jZWxFeGVjdXRpb25SZXNwb25zZSIAEmUKDlJldHJ5RXhlY3V0aW9uEicudGFza3NjaGVkdWxlci52MS5SZXRyeUV4ZWN1dGlvblJlcXVlc3QaKC50YXNrc2NoZWR1bGVyLnYxLlJldHJ5RXhlY3V0aW9uUmVzcG9uc2UiABJqCg9XYXRjaEV4ZWN1dGlvbnMSKC50YXNrc2NoZWR1bGVyLnYxLldhdGNoRXhlY3V0aW9uc1JlcXVlc3QaKS50YXNrc2NoZWR1bGVyLnYxLldhdGNoRXhlY3V0aW9uc1Jlc3BvbnNlIgAwARJ3ChNTdW1tYXJpemVFeGVjdXRpb25zEiwudGFza3NjaGVkdWxlci52MS5TdW1tYXJpemVFeGVjdXRpb25zUmVxdWVzdBotLnRhc2tzY2hlZHVsZXIudjEuU3VtbWFyaXplRXhlY3V0aW9uc1Jlc3BvbnNlIgOQAgFiBnByb3RvMw", [file_buf_validate_validate, file_google_protobuf_timestamp, file_taskscheduler_v1_execution, file_taskscheduler_v1_task_service]);
+  fileDesc("Cih0YXNrc2NoZWR1bGVyL3YxL2V4ZWN1dGlvbl9zZXJ2aWNlLnByb3RvEhB0YXNrc2NoZWR1bGVyLnYxIiwKE0dldEV4ZWN1dGlvblJlcXVlc3QSFQoCaWQYASABKAlCCbpIBnIEEAEYQCJGChRHZXRFeGVjdXRpb25SZXNwb25zZRIuCglleGVjdXRpb24YASABKAsyGy50YXNrc2NoZWR1bGVyLnYxLkV4ZWN1dGlvbiLCAgoVTGlzdEV4ZWN1dGlvbnNSZXF1ZXN0EhoKCXBhZ2Vfc2l6ZRgBIAEoBUIHukgEGgIoABIcCgpwYWdlX3Rva2VuGAIgASgJQgi6SAVyAxiAIBIPCgd0YXNrX2lkGAMgASgNEkMKBnN0YXRlcxgEIAMoDjIgLnRhc2tzY2hlZHVsZXIudjEuRXhlY3V0aW9uU3RhdGVCEbpIDpIBCxAUIgeCAQQQASAAEjMKD3NjaGVkdWxlZF9hZnRlchgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASNAoQc2NoZWR1bGVkX2JlZm9yZRgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASGQoIb3JkZXJfYnkYByABKAlCB7pIBHICGEASEwoLY291bnRfdG90YWwYCCABKAgidgoWTGlzdEV4ZWN1dGlvbnNSZXNwb25zZRIvCgpleGVjdXRpb25zGAEgAygLMhsudGFza3NjaGVkdWxlci52MS5FeGVjdXRpb24SFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJEhIKCnRvdGFsX3NpemUYAyABKAUiZwoWQ2FuY2VsRXhlY3V0aW9uUmVxdWVzdBIVCgJpZBgBIAEoCUIJukgGcgQQARhAEh8KCnJlcXVlc3RfaWQYAiABKAlCC7pICNgBAXIDsAEBEhUKDXZhbGlkYXRlX29ubHkYAyABKAgiSQoXQ2FuY2VsRXhlY3V0aW9uUmVzcG9uc2USLgoJZXhlY3V0aW9uGAEgASgLMhsudGFza3NjaGVkdWxlci52MS5FeGVjdXRpb24ikwEKFVJldHJ5RXhlY3V0aW9uUmVxdWVzdBITCgJpZBgBIAEoCUIHukgEcgIYQBIfCgpyZXF1ZXN0X2lkGAIgASgJQgu6SAjYAQFyA7ABARIVCg12YWxpZGF0ZV9vbmx5GAMgASgIEi0KBmZpbHRlchgEIAEoCzIdLnRhc2tzY2hlZHVsZXIudjEuUmV0cnlGaWx0ZXIiiQEKC1JldHJ5RmlsdGVyEg8KB3Rhc2tfaWQYASABKA0SMwoPc2NoZWR1bGVkX2FmdGVyGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBI0ChBzY2hlZHVsZWRfYmVmb3JlGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCJxChZSZXRyeUV4ZWN1dGlvblJlc3BvbnNlEi4KCWV4ZWN1dGlvbhgBIAEoCzIbLnRhc2tzY2hlZHVsZXIudjEuRXhlY3V0aW9uEhUKDXJldHJpZWRfY291bnQYAiABKA0SEAoIaGFzX21vcmUYAyABKAgiSQoWV2F0Y2hFeGVjdXRpb25zUmVxdWVzdBIeCgxyZXN1bWVfdG9rZW4YASABKAlCCLpIBXIDGIACEg8KB3Rhc2tfaWQYAiABKA0inQIKF1dhdGNoRXhlY3V0aW9uc1Jlc3BvbnNlEi8KCHNuYXBzaG90GAEgASgLMhsudGFza3NjaGVkdWxlci52MS5FeGVjdXRpb25IABI/ChFzbmFwc2hvdF9jb21wbGV0ZRgCIAEoCzIiLnRhc2tzY2hlZHVsZXIudjEuU25hcHNob3RDb21wbGV0ZUgAEi8KCHVwc2VydGVkGAMgASgLMhsudGFza3NjaGVkdWxlci52MS5FeGVjdXRpb25IABIuCghib29rbWFyaxgEIAEoCzIaLnRhc2tzY2hlZHVsZXIudjEuQm9va21hcmtIABIQCghyZXZpc2lvbhgFIAEoAxIUCgxyZXN1bWVfdG9rZW4YBiABKAlCBwoFZXZlbnQiwwEKGlN1bW1hcml6ZUV4ZWN1dGlvbnNSZXF1ZXN0Eg8KB3Rhc2tfaWQYASABKA0SMwoPc2NoZWR1bGVkX2FmdGVyGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBI0ChBzY2hlZHVsZWRfYmVmb3JlGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIpCgZidWNrZXQYBCABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24izgIKG1N1bW1hcml6ZUV4ZWN1dGlvbnNSZXNwb25zZRI1CgZjb3VudHMYASADKAsyJS50YXNrc2NoZWR1bGVyLnYxLkV4ZWN1dGlvblN0YXRlQ291bnQSMgoHYnVja2V0cxgCIAMoCzIhLnRhc2tzY2hlZHVsZXIudjEuRXhlY3V0aW9uQnVja2V0EjIKCGxhdGVuZXNzGAMgASgLMiAudGFza3NjaGVkdWxlci52MS5MYXRlbmN5U3VtbWFyeRIyCghkdXJhdGlvbhgEIAEoCzIgLnRhc2tzY2hlZHVsZXIudjEuTGF0ZW5jeVN1bW1hcnkSLgoKc3RhcnRfdGltZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLAoIZW5kX3RpbWUYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIo4CCg9FeGVjdXRpb25CdWNrZXQSLgoKc3RhcnRfdGltZRgBIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLAoIZW5kX3RpbWUYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjUKBmNvdW50cxgDIAMoCzIlLnRhc2tzY2hlZHVsZXIudjEuRXhlY3V0aW9uU3RhdGVDb3VudBIyCghsYXRlbmVzcxgEIAEoCzIgLnRhc2tzY2hlZHVsZXIudjEuTGF0ZW5jeVN1bW1hcnkSMgoIZHVyYXRpb24YBSABKAsyIC50YXNrc2NoZWR1bGVyLnYxLkxhdGVuY3lTdW1tYXJ5IpkCCg5MYXRlbmN5U3VtbWFyeRINCgVjb3VudBgBIAEoAxImCgNwNTAYAiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SJgoDcDkwGAMgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEiYKA3A5ORgEIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhInCgRwOTk5GAUgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEiYKA21heBgGIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIvCgloaXN0b2dyYW0YByADKAsyHC50YXNrc2NoZWR1bGVyLnYxLkxhdGVuY3lCaW4iewoKTGF0ZW5jeUJpbhIuCgtsb3dlcl9ib3VuZBgBIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIuCgt1cHBlcl9ib3VuZBgCIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhINCgVjb3VudBgDIAEoAyJVChNFeGVjdXRpb25TdGF0ZUNvdW50Ei8KBXN0YXRlGAEgASgOMiAudGFza3NjaGVkdWxlci52MS5FeGVjdXRpb25TdGF0ZRINCgVjb3VudBgCIAEoAzKWBQoQRXhlY3V0aW9uU2VydmljZRJiCgxHZXRFeGVjdXRpb24SJS50YXNrc2NoZWR1bGVyLnYxLkdldEV4ZWN1dGlvblJlcXVlc3QaJi50YXNrc2NoZWR1bGVyLnYxLkdldEV4ZWN1dGlvblJlc3BvbnNlIgOQAgESaAoOTGlzdEV4ZWN1dGlvbnMSJy50YXNrc2NoZWR1bGVyLnYxLkxpc3RFeGVjdXRpb25zUmVxdWVzdBooLnRhc2tzY2hlZHVsZXIudjEuTGlzdEV4ZWN1dGlvbnNSZXNwb25zZSIDkAIBEmgKD0NhbmNlbEV4ZWN1dGlvbhIoLnRhc2tzY2hlZHVsZXIudjEuQ2FuY2VsRXhlY3V0aW9uUmVxdWVzdBopLnRhc2tzY2hlZHVsZXIudjEuQ2FuY2VsRXhlY3V0aW9uUmVzcG9uc2UiABJlCg5SZXRyeUV4ZWN1dGlvbhInLnRhc2tzY2hlZHVsZXIudjEuUmV0cnlFeGVjdXRpb25SZXF1ZXN0GigudGFza3NjaGVkdWxlci52MS5SZXRyeUV4ZWN1dGlvblJlc3BvbnNlIgASagoPV2F0Y2hFeGVjdXRpb25zEigudGFza3NjaGVkdWxlci52MS5XYXRjaEV4ZWN1dGlvbnNSZXF1ZXN0GikudGFza3NjaGVkdWxlci52MS5XYXRjaEV4ZWN1dGlvbnNSZXNwb25zZSIAMAESdwoTU3VtbWFyaXplRXhlY3V0aW9ucxIsLnRhc2tzY2hlZHVsZXIudjEuU3VtbWFyaXplRXhlY3V0aW9uc1JlcXVlc3QaLS50YXNrc2NoZWR1bGVyLnYxLlN1bW1hcml6ZUV4ZWN1dGlvbnNSZXNwb25zZSIDkAIBYgZwcm90bzM", [file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_timestamp, file_taskscheduler_v1_execution, file_taskscheduler_v1_task_service]);
 
 /**
  * Which execution.
@@ -430,31 +430,40 @@ export const WatchExecutionsResponseSchema: GenMessage<WatchExecutionsResponse> 
   messageDesc(file_taskscheduler_v1_execution_service, 10);
 
 /**
- * Which executions.
+ * Which executions, and how finely. Both bounds are rounded outward, to five minutes, with `task_id` to a second; the
+ * answer says to what.
  *
  * @generated from message taskscheduler.v1.SummarizeExecutionsRequest
  */
 export type SummarizeExecutionsRequest = Message<"taskscheduler.v1.SummarizeExecutionsRequest"> & {
   /**
-   * Of this task. 0: of any.
+   * Of this task. 0: of all, deleted ones included.
    *
    * @generated from field: uint32 task_id = 1;
    */
   taskId: number;
 
   /**
-   * Scheduled later than this.
+   * Scheduled later than this. Default: 24 hours before the other bound.
    *
    * @generated from field: google.protobuf.Timestamp scheduled_after = 2;
    */
   scheduledAfter?: Timestamp | undefined;
 
   /**
-   * Scheduled earlier than this.
+   * Scheduled earlier than this; later than the other bound. Default: now.
    *
    * @generated from field: google.protobuf.Timestamp scheduled_before = 3;
    */
   scheduledBefore?: Timestamp | undefined;
+
+  /**
+   * How long each bucket is, from the lower bound on; the last one ends with the interval. A multiple of five minutes, with
+   * `task_id` of a second; at most 1000 buckets. Default: one bucket, the whole interval.
+   *
+   * @generated from field: google.protobuf.Duration bucket = 4;
+   */
+  bucket?: Duration | undefined;
 };
 
 /**
@@ -465,17 +474,52 @@ export const SummarizeExecutionsRequestSchema: GenMessage<SummarizeExecutionsReq
   messageDesc(file_taskscheduler_v1_execution_service, 11);
 
 /**
- * How many of each state.
+ * How many executions there are, how late they started and how long they took.
  *
  * @generated from message taskscheduler.v1.SummarizeExecutionsResponse
  */
 export type SummarizeExecutionsResponse = Message<"taskscheduler.v1.SummarizeExecutionsResponse"> & {
   /**
-   * A count for each state.
+   * A count for each state that any is in.
    *
    * @generated from field: repeated taskscheduler.v1.ExecutionStateCount counts = 1;
    */
   counts: ExecutionStateCount[];
+
+  /**
+   * The interval from its beginning to its end, without a gap: empty buckets too.
+   *
+   * @generated from field: repeated taskscheduler.v1.ExecutionBucket buckets = 2;
+   */
+  buckets: ExecutionBucket[];
+
+  /**
+   * Start less scheduled time of those that have succeeded or failed.
+   *
+   * @generated from field: taskscheduler.v1.LatencySummary lateness = 3;
+   */
+  lateness?: LatencySummary | undefined;
+
+  /**
+   * End less start of those that have succeeded or failed.
+   *
+   * @generated from field: taskscheduler.v1.LatencySummary duration = 4;
+   */
+  duration?: LatencySummary | undefined;
+
+  /**
+   * Where the interval begins: the first instant that is counted.
+   *
+   * @generated from field: google.protobuf.Timestamp start_time = 5;
+   */
+  startTime?: Timestamp | undefined;
+
+  /**
+   * Where it ends: the first instant that is not counted any more.
+   *
+   * @generated from field: google.protobuf.Timestamp end_time = 6;
+   */
+  endTime?: Timestamp | undefined;
 };
 
 /**
@@ -484,6 +528,153 @@ export type SummarizeExecutionsResponse = Message<"taskscheduler.v1.SummarizeExe
  */
 export const SummarizeExecutionsResponseSchema: GenMessage<SummarizeExecutionsResponse> = /*@__PURE__*/
   messageDesc(file_taskscheduler_v1_execution_service, 12);
+
+/**
+ * A part of the interval.
+ *
+ * @generated from message taskscheduler.v1.ExecutionBucket
+ */
+export type ExecutionBucket = Message<"taskscheduler.v1.ExecutionBucket"> & {
+  /**
+   * Where it begins.
+   *
+   * @generated from field: google.protobuf.Timestamp start_time = 1;
+   */
+  startTime?: Timestamp | undefined;
+
+  /**
+   * Where it ends, and the next one begins.
+   *
+   * @generated from field: google.protobuf.Timestamp end_time = 2;
+   */
+  endTime?: Timestamp | undefined;
+
+  /**
+   * A count for each state that any is in.
+   *
+   * @generated from field: repeated taskscheduler.v1.ExecutionStateCount counts = 3;
+   */
+  counts: ExecutionStateCount[];
+
+  /**
+   * As in the response, without its histogram. Absent: none has succeeded or failed.
+   *
+   * @generated from field: taskscheduler.v1.LatencySummary lateness = 4;
+   */
+  lateness?: LatencySummary | undefined;
+
+  /**
+   * As in the response, without its histogram. Absent: none has succeeded or failed.
+   *
+   * @generated from field: taskscheduler.v1.LatencySummary duration = 5;
+   */
+  duration?: LatencySummary | undefined;
+};
+
+/**
+ * Describes the message taskscheduler.v1.ExecutionBucket.
+ * Use `create(ExecutionBucketSchema)` to create a new message.
+ */
+export const ExecutionBucketSchema: GenMessage<ExecutionBucket> = /*@__PURE__*/
+  messageDesc(file_taskscheduler_v1_execution_service, 13);
+
+/**
+ * How times are distributed, by bins: below 20 ms they are exact; above, a percentile is within 5 % of the true one.
+ *
+ * @generated from message taskscheduler.v1.LatencySummary
+ */
+export type LatencySummary = Message<"taskscheduler.v1.LatencySummary"> & {
+  /**
+   * How many times there are; without any, the percentiles and the maximum are absent.
+   *
+   * @generated from field: int64 count = 1;
+   */
+  count: bigint;
+
+  /**
+   * Half of the times are at most this.
+   *
+   * @generated from field: google.protobuf.Duration p50 = 2;
+   */
+  p50?: Duration | undefined;
+
+  /**
+   * 90 % of the times are at most this.
+   *
+   * @generated from field: google.protobuf.Duration p90 = 3;
+   */
+  p90?: Duration | undefined;
+
+  /**
+   * 99 % of the times are at most this.
+   *
+   * @generated from field: google.protobuf.Duration p99 = 4;
+   */
+  p99?: Duration | undefined;
+
+  /**
+   * 99.9 % of the times are at most this.
+   *
+   * @generated from field: google.protobuf.Duration p999 = 5;
+   */
+  p999?: Duration | undefined;
+
+  /**
+   * All are at most this: the upper bound of the highest bin, at most a tenth above the longest time.
+   *
+   * @generated from field: google.protobuf.Duration max = 6;
+   */
+  max?: Duration | undefined;
+
+  /**
+   * The bins that any falls in, in ascending order.
+   *
+   * @generated from field: repeated taskscheduler.v1.LatencyBin histogram = 7;
+   */
+  histogram: LatencyBin[];
+};
+
+/**
+ * Describes the message taskscheduler.v1.LatencySummary.
+ * Use `create(LatencySummarySchema)` to create a new message.
+ */
+export const LatencySummarySchema: GenMessage<LatencySummary> = /*@__PURE__*/
+  messageDesc(file_taskscheduler_v1_execution_service, 14);
+
+/**
+ * How many times lie within bounds, whole milliseconds, both included.
+ *
+ * @generated from message taskscheduler.v1.LatencyBin
+ */
+export type LatencyBin = Message<"taskscheduler.v1.LatencyBin"> & {
+  /**
+   * The lowest time that falls in it.
+   *
+   * @generated from field: google.protobuf.Duration lower_bound = 1;
+   */
+  lowerBound?: Duration | undefined;
+
+  /**
+   * The highest time that falls in it.
+   *
+   * @generated from field: google.protobuf.Duration upper_bound = 2;
+   */
+  upperBound?: Duration | undefined;
+
+  /**
+   * How many do.
+   *
+   * @generated from field: int64 count = 3;
+   */
+  count: bigint;
+};
+
+/**
+ * Describes the message taskscheduler.v1.LatencyBin.
+ * Use `create(LatencyBinSchema)` to create a new message.
+ */
+export const LatencyBinSchema: GenMessage<LatencyBin> = /*@__PURE__*/
+  messageDesc(file_taskscheduler_v1_execution_service, 15);
 
 /**
  * A count for a state.
@@ -511,7 +702,7 @@ export type ExecutionStateCount = Message<"taskscheduler.v1.ExecutionStateCount"
  * Use `create(ExecutionStateCountSchema)` to create a new message.
  */
 export const ExecutionStateCountSchema: GenMessage<ExecutionStateCount> = /*@__PURE__*/
-  messageDesc(file_taskscheduler_v1_execution_service, 13);
+  messageDesc(file_taskscheduler_v1_execution_service, 16);
 
 /**
  * The ledger: what became of every due occurrence.
@@ -574,7 +765,8 @@ export const ExecutionService: GenService<{
     output: typeof WatchExecutionsResponseSchema;
   },
   /**
-   * Counts executions by state and time. Not implemented yet.
+   * Counts executions by state and time, and says how late they started and how long they took. Executions are counted as
+   * soon as they are recorded, and until retention removes them.
    *
    * @generated from rpc taskscheduler.v1.ExecutionService.SummarizeExecutions
    */
