@@ -8,6 +8,7 @@ import type { ApiConfig } from "./config.js";
 import { createDatabase } from "./database/database.js";
 import { createDatabaseClock } from "./database/database-clock.js";
 import { createRetention } from "./database/retention.js";
+import { purgeStats } from "./executions/execution-stats-store.js";
 import { purgeExecutions } from "./executions/execution-store.js";
 import { createFleet } from "./fleet/fleet.js";
 import { purgeRegistrations } from "./fleet/fleet-store.js";
@@ -124,6 +125,7 @@ function retentionRules(config: ApiConfig) {
   return [
     { name: "changes", retentionMs: config.changeRetentionMs, purge: purgeSegments },
     { name: "executions", retentionMs: config.executionRetentionMs, purge: purgeExecutions },
+    { name: "execution stats", retentionMs: config.executionRetentionMs, purge: purgeStats },
     { name: "requests", retentionMs: REQUEST_RETENTION_MS, purge: purgeAnswers },
     { name: "registrations", retentionMs: DAY_MS, purge: purgeRegistrations },
   ];

@@ -7,6 +7,8 @@ import { select, selectRows } from "../database/select.js";
 import { joinSql, raw, Sql, sql } from "../database/sql.js";
 import { plain, type Statement } from "../database/statements.js";
 import type { ExecutionKey, ExecutionRow } from "./execution-row.js";
+import { StatDeltas } from "./execution-stats.js";
+import { addStats } from "./execution-stats-store.js";
 
 export const EXECUTION_SHAPE = shapeOf(ExecutionModel);
 export const EXECUTION_COLUMNS = raw(EXECUTION_SHAPE.columns);
@@ -189,9 +191,9 @@ export async function findFailedKeys(
 }
 
 /**
- * Removes rows that ended, and were due, before the instant, a small batch at a time. By both: a task that is created
- * with a time long past has run just now. The keys are read first, as the index of a DELETE cannot be forced: by its
- * own estimate the server may sort all rows of a state.
+ * Removes rows that ended, and were due, before the instant, a small batch at a time, and takes them out of the counts. By
+ * both: a task that is created with a time long past has run just now. The keys are read first, as by its own estimate the
+ * server may sort all rows of a state.
  *
  * @returns how many it removed
  */
@@ -207,13 +209,25 @@ export async function purgeExecutions(connection: SqlConnection, beforeMs: numbe
     limit,
   ]);
   if (keys.length === 0) return 0;
+  await connection.query("BEGIN");
+  const found = await findExecutions(connection, keys, { lock: true });
   // Judged again: one that was withdrawn may have come back meanwhile.
-  const outcome: { affectedRows: number } = await connection.query(
-    `DELETE executions FROM executions FORCE INDEX (PRIMARY)
-       WHERE (task_id, scheduled_time) IN (${keys.map(() => "(?,?)").join(",")}) AND state IN (?) AND end_time < ?`,
-    [...keys.flatMap((key) => [key.taskId, toDatetime(key.scheduledTimeMs)]), ENDED_STATES, before],
+  const rows = found.filter(
+    ({ state, endTimeMs }) => !isUnfinished(state) && endTimeMs !== null && endTimeMs < beforeMs,
   );
-  return outcome.affectedRows;
+  const deltas = new StatDeltas();
+  for (const row of rows) deltas.change(row, undefined);
+  const statements = [...deleteExecutions(rows), ...addStats(deltas.sorted())];
+  for (const { sql, values } of statements) await connection.query(sql, values);
+  await connection.query("COMMIT");
+  return rows.length;
+}
+
+function deleteExecutions(keys: readonly ExecutionKey[]): Statement[] {
+  if (keys.length === 0) return [];
+  const { text, values } = sql`DELETE executions FROM executions FORCE INDEX (PRIMARY)
+    WHERE (task_id, scheduled_time) IN (${keyList(keys)})`;
+  return [plain(text, values)];
 }
 
 /** How many executions are in each unfinished state that any is in. The database gives up after the time. */

@@ -12,6 +12,8 @@ import type { Clock } from "../database/database-clock.js";
 import { plain, runTogether } from "../database/statements.js";
 import { executionChange } from "../executions/execution-mapper.js";
 import { type ExecutionKey, type ExecutionRow, executionKeyText } from "../executions/execution-row.js";
+import { type StatDelta, StatDeltas } from "../executions/execution-stats.js";
+import { addStats } from "../executions/execution-stats-store.js";
 import { endExecutions, findExecutions, lockUnfinished, saveExecutions } from "../executions/execution-store.js";
 import { findIncarnations } from "../fleet/fleet-store.js";
 import { labelStatements } from "../tasks/label-store.js";
@@ -57,7 +59,7 @@ export async function runGroup(
   clock: Clock,
   isNameKnown: boolean,
 ): Promise<{ outcomes: CommandOutcome[]; segments: ChangeSegment[] }> {
-  const [, { view, answers }] = await Promise.all([
+  const [, { view, answers, executions }] = await Promise.all([
     connection.query("BEGIN"),
     readView(connection, commands, clock, isNameKnown),
   ]);
@@ -81,6 +83,7 @@ export async function runGroup(
     ...saveExecutions([...total.executions.values()]),
     ...endExecutions([...total.endings.values()]),
     ...saveAnswers(firstAnswers, nowMs),
+    ...addStats(deltasOf(total, executions)),
     ...appendSegments(segments, nowMs),
     plain("COMMIT"),
     LAST_REVISION,
@@ -123,7 +126,7 @@ async function readView(
   commands: readonly AnyCommand[],
   clock: Clock,
   isNameKnown: boolean,
-): Promise<{ view: WriteView; answers: Map<string, StoredAnswer> }> {
+): Promise<{ view: WriteView; answers: Map<string, StoredAnswer>; executions: ReadonlyMap<string, ExecutionRow> }> {
   const gather = <T>(pick: (command: AnyCommand) => readonly T[] | undefined): T[] => [
     ...new Set(commands.flatMap((command) => pick(command) ?? [])),
   ];
@@ -176,7 +179,7 @@ async function readView(
   ]);
   for (const [id, webhook] of foundWebhooks) webhooks.set(id, webhook);
   for (const row of found) executions.set(executionKeyText(row), row);
-  return { view, answers };
+  return { view, answers, executions };
 }
 
 /**
@@ -206,6 +209,17 @@ function newAnswer(command: AnyCommand, verdict?: Verdict, outcome?: CommandOutc
   if (outcome === undefined || !("answer" in outcome)) return [];
   const { id, fingerprint, encode } = command.request;
   return [{ requestId: id.toLowerCase(), fingerprint, answer: encode(outcome.answer) }];
+}
+
+/**
+ * How the counts of executions change. Each that is written was read, and is locked, or is new: what it was before is
+ * known. Their rows are shared by all writers, so they are locked as late as the counter is.
+ */
+function deltasOf(stage: WriteStage, before: ReadonlyMap<string, ExecutionRow>): StatDelta[] {
+  const deltas = new StatDeltas();
+  for (const [key, row] of stage.executions) deltas.change(before.get(key), row);
+  for (const [key, row] of stage.endings) deltas.change(before.get(key), row);
+  return deltas.sorted();
 }
 
 function changesOf(stage: WriteStage, ids: AssignedIds): NewSegment[] {
