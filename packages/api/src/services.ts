@@ -41,7 +41,7 @@ export interface ServicesParts {
 
 /** The one implementation of each service, for every port, with the policies around it. */
 export function createServices(parts: ServicesParts) {
-  const { database, log, leaseMs, failpoints, logger } = parts;
+  const { database, clock, log, leaseMs, failpoints, logger } = parts;
   const validator = createRequestValidator(PLAIN_TASKS);
   const policies = { logger, metrics: createCallMetrics(parts.registry), validator };
   const limits = { unary: createCallLimit(MAX_CALLS, "calls"), streams: createCallLimit(MAX_WATCHES, "watches") };
@@ -49,12 +49,7 @@ export function createServices(parts: ServicesParts) {
   const rules = { missedAfterMs: Math.max(leaseMs, MIN_MISSED_AFTER_MS), catchUpWindowMs: CATCH_UP_WINDOW_MS };
 
   const tasks = createTaskService({ ...parts, queries: parts.taskQueries, ...batchJudges(validator, logger) });
-  const executions = createExecutionService({
-    database,
-    writes: parts.writes,
-    queries: createExecutionQueries(database),
-    log,
-  });
+  const executions = createExecutionService({ ...parts, queries: createExecutionQueries(database) });
   const scheduler = createSchedulerService({ ...parts, rules });
   return {
     tasks: withPolicies(TaskService, withFailpoints(tasks, failpoints), limited),

@@ -1,14 +1,26 @@
 import type { ServiceImpl } from "@connectrpc/connect";
 import { fieldError, parseExecutionId } from "@taskscheduler/domain";
-import type { ExecutionService, RetryExecutionRequest, RetryExecutionResponse } from "@taskscheduler/proto";
+import type {
+  ExecutionService,
+  RetryExecutionRequest,
+  RetryExecutionResponse,
+  SummarizeExecutionsRequest,
+  SummarizeExecutionsResponse,
+} from "@taskscheduler/proto";
 import type { ChangeLog } from "../changes/change-log.js";
 import type { Database } from "../database/database.js";
+import type { Clock } from "../database/database-clock.js";
 import type { WriteGroup } from "../writes/write-group.js";
 import { cancelExecutionCommand, retryExecutionCommand, retryExecutionsCommand } from "./execution-commands.js";
 import { executionNotFound } from "./execution-decisions.js";
 import { executionToProto } from "./execution-mapper.js";
 import type { ExecutionQueries } from "./execution-query-store.js";
+import { SLOT_MS } from "./execution-stats.js";
+import { countTaskExecutions, readStats } from "./execution-stats-store.js";
+import { createExecutionSummary } from "./execution-summary.js";
 import { watchExecutions } from "./execution-watch.js";
+import { statReads } from "./stat-reads.js";
+import { readSummaryInterval } from "./summary-interval.js";
 
 /** In one call: what a group of writes takes at once. */
 const MAX_RETRIED = 1_000;
@@ -16,6 +28,7 @@ const MAX_RETRIED = 1_000;
 export interface ExecutionServiceParts {
   readonly database: Database;
   readonly writes: WriteGroup;
+  readonly clock: Clock;
   readonly queries: ExecutionQueries;
   readonly log: ChangeLog;
 }
@@ -40,6 +53,7 @@ export function createExecutionService(parts: ExecutionServiceParts): Partial<Se
     },
     cancelExecution: async (request, { signal }) => writes.submit(cancelExecutionCommand(request), signal),
     retryExecution: (request, { signal }) => retry(parts, request, signal),
+    summarizeExecutions: (request, { signal }) => summarize(parts, request, signal),
     watchExecutions: (request, context) => watchExecutions(parts.database, parts.log, request, context.signal),
   };
 }
@@ -56,4 +70,25 @@ async function retry(
   if (filter === undefined) return writes.submit(retryExecutionCommand(request), signal);
   const { keys, hasMore } = await queries.failed(filter, MAX_RETRIED, signal);
   return writes.submit(retryExecutionsCommand(request, keys, hasMore), signal);
+}
+
+async function summarize(
+  { database, clock }: ExecutionServiceParts,
+  request: SummarizeExecutionsRequest,
+  signal: AbortSignal,
+): Promise<SummarizeExecutionsResponse> {
+  const interval = readSummaryInterval(request, clock.nowMs());
+  const { taskId, startMs, endMs, bucketMs } = interval;
+  const summary = createExecutionSummary(interval);
+  const reads = () => statReads({ from: startMs / SLOT_MS, to: endMs / SLOT_MS }, bucketMs / SLOT_MS);
+  await database.query(
+    () =>
+      database.withConnection((connection) =>
+        taskId === undefined
+          ? readStats(connection, reads(), summary.add)
+          : countTaskExecutions(connection, taskId, interval, summary.add),
+      ),
+    signal,
+  );
+  return summary.toProto();
 }
