@@ -1,11 +1,12 @@
-import { type Connection, createConnection } from "mariadb";
+import type { Connection } from "mariadb";
 import { type PrivateServer, startPrivateServer } from "../../scripts/mariadb.mjs";
 import { freePort } from "../../scripts/ports.mjs";
+import { countedExecutions } from "../setup/counted-executions.js";
 import { eventually } from "../setup/eventually.js";
 import { type ApiProcess, killAll, type ServiceProcess, startApi, startScheduler } from "../setup/processes.js";
 import { createRandom, type Random } from "../setup/random.js";
 import { createTaskClient, type Run, type TaskClient, type TaskView, viewOf } from "../setup/task-client.js";
-import { createTestDatabase, type TestDatabase } from "../setup/test-database.js";
+import { connectTo, createTestDatabase, type TestDatabase } from "../setup/test-database.js";
 import { type Edit, type EditingWriters, startEditingWriters } from "./editing-writers.js";
 import { type ExecutionWatcher, type ToldExecution, watchExecutions } from "./execution-watcher.js";
 import { describePlan, planKills, strikeBy, type Victim } from "./kill-plan.js";
@@ -315,8 +316,10 @@ it("two minutes of kill -9 in random order: each due occurrence has one row and 
   await writers.stop();
   await Promise.all([...apis, ...schedulers].map((each) => each.ready()));
 
-  const connection = await createConnection(database.url);
-  const runs = await settledRuns(connection).finally(() => connection.end());
+  const connection = await connectTo(database.url, { dateStrings: true, bigIntAsNumber: true });
+  const runs = await settledRuns(connection);
+  const { counts, ledger } = await countedExecutions(connection).finally(() => connection.end());
+  expect(counts).toEqual(ledger);
   process.stderr.write(`kills under load: ${summaryOf(runs, writers)}\n`);
   const byWriters = writers.created.map(({ id, scheduledTimeMs }) => ({ id, dueMs: scheduledTimeMs }));
   expectRanOnce([...load, ...byWriters], runs);

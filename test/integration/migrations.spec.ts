@@ -1,6 +1,7 @@
 import { nextOccurrenceMs, RECURRENCES, type Recurrence } from "@taskscheduler/domain";
 import { type Connection, createConnection } from "mariadb";
 import { type PrivateServer, startPrivateServer } from "../../scripts/mariadb.mjs";
+import { countedExecutions } from "../setup/counted-executions.js";
 import { eventually } from "../setup/eventually.js";
 import { migrate, startMigrator } from "../setup/migrator.js";
 import { killAll, startApi, startScheduler } from "../setup/processes.js";
@@ -15,6 +16,7 @@ const STEPS = [
   "0005-registration",
   "0006-lists",
   "0007-targets",
+  "0008-summaries",
 ];
 
 /** As the original made it, in a database that the server's defaults shaped. */
@@ -279,6 +281,58 @@ it("the labels that tasks have by then are those they are found by, but for what
   );
   const expected = [...Object.entries(labels).map((label) => [...label, "task 0"]), ["kept", "x", "task 7"]];
   expect(found.map(({ name, value, task }) => [name, value, task]).sort()).toEqual(expected.sort());
+});
+
+describe("executions that are there by then are counted", () => {
+  const EXECUTIONS = 300_000;
+  const FILL = "SET STATEMENT tmp_table_size";
+
+  async function fill(): Promise<string> {
+    const url = await createDatabase();
+    await migrate(url);
+    await connection.query(
+      `INSERT INTO executions (task_id, scheduled_time, task_name, trigger_kind, state, start_time, end_time)
+         SELECT seq % 7, @at := TIMESTAMP'1969-12-20 00:00:00' + INTERVAL seq * 7919 * 1000 MICROSECOND, 'task', 'SCHEDULE', 1 + seq % 9,
+           IF(seq % 11, @at + INTERVAL seq % 977 * 1000 MICROSECOND, NULL),
+           IF(seq % 13, @at + INTERVAL seq % 99991 * 1000 MICROSECOND, NULL)
+         FROM seq_1_to_${EXECUTIONS}`,
+    );
+    expect(await migrate(url, "down")).toBe("down 0008-summaries\n");
+    return url;
+  }
+
+  async function expectCounted(): Promise<void> {
+    const { counts, ledger } = await countedExecutions(connection);
+    expect(ledger.length).toBeGreaterThan(1_000);
+    expect(counts).toEqual(ledger);
+  }
+
+  it("whatever the server's zone", async () => {
+    await migrate(await fill());
+    await expectCounted();
+  }, 60_000);
+
+  it("once, though the step was broken off at each of its statements", async () => {
+    const url = await fill();
+    for (let broken = 0; broken < 4; broken += 1) {
+      const migrator = startMigrator(url);
+      const watched = await createConnection(server.url);
+      await watched.query(`USE ${new URL(url).pathname.slice(1)}`);
+      const seen = new Set<string>();
+      while (migrator.isRunning() && seen.size <= broken) {
+        const found: { text: string }[] = await watched.query(
+          "SELECT INFO AS text FROM information_schema.PROCESSLIST WHERE DB = DATABASE() AND INFO LIKE ?",
+          [`${FILL}%`],
+        );
+        for (const { text } of found) seen.add(text);
+      }
+      migrator.kill();
+      await migrator.ended;
+      await watched.end();
+    }
+    await migrate(url);
+    await expectCounted();
+  }, 120_000);
 });
 
 it("goes on at the next start when it was killed in the middle", async () => {

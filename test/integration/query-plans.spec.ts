@@ -23,6 +23,8 @@ const FEW_TASKS = 3_553;
 const FEW_RUNS = 55_045;
 const { ACTIVE, PAUSED, COMPLETED } = TaskState;
 const { FAILED, SUCCEEDED, RUNNING } = ExecutionState;
+/** At least so many counts of executions: those of a page of time are few among them. */
+const STATS = 7_000;
 /** For retention, of each kind. */
 const OLD = 1_500;
 /** Of the few that a call is about, with what is read beside. */
@@ -87,7 +89,12 @@ async function fill(): Promise<void> {
   await connection.query(`INSERT INTO changes SELECT seq, seq, 'TASK', '2020-01-01', '' FROM seq_1_to_${OLD}`);
   await connection.query(`INSERT INTO requests SELECT UUID(), REPEAT(' ', 32), '', '2020-01-01' FROM seq_1_to_${OLD}`);
   await connection.query("UPDATE change_counter SET revision = ?", [OLD]);
-  await connection.query("ANALYZE TABLE tasks, task_labels, executions, changes, requests");
+  // By the step that counts what is there.
+  await migrate(database.url, "down");
+  await migrate(database.url);
+  const stats = await connection.query("SELECT COUNT(*) AS n FROM execution_stats");
+  expect(Number(stats[0].n)).toBeGreaterThan(STATS);
+  await connection.query("ANALYZE TABLE tasks, task_labels, executions, execution_stats, changes, requests");
   await connection.end();
 }
 
@@ -104,7 +111,7 @@ function expectWithin(statements: readonly SentStatement[], reads: string, rows:
 async function expectReads(call: () => Promise<unknown>, reads: string, rows: number): Promise<void> {
   await log.clear();
   await call();
-  const statements = await log.take(["tasks", "executions"]);
+  const statements = await log.take(["tasks", "executions", "execution_stats"]);
   expectWithin(
     statements.filter(({ text }) => !isLastExecutions(text)),
     reads,
@@ -144,11 +151,12 @@ it("retention reads what it removes, and what was due as long ago", async () => 
   };
   await eventually("the old ones are gone", async () => (await left()) === 0, 30_000);
   await connection.end();
-  const purges = await log.take(["changes", "requests", "executions"]);
+  const purges = await log.take(["changes", "requests", "executions", "execution_stats"]);
   const of = (table: string) => purges.filter(({ text }) => text.includes(` ${table} `) && /^(\(|DELETE)/.test(text));
   expectWithin(of("changes"), "changes changes_time", OLD);
   expectWithin(of("requests"), "requests requests_time", OLD);
   expectWithin(of("executions"), "executions PRIMARY, executions executions_due", OLD);
+  expectWithin(of("execution_stats"), "execution_stats PRIMARY", OLD);
 });
 
 describe("a page of tasks reads no more than itself", () => {
@@ -249,6 +257,23 @@ describe("a page of executions reads no more than itself", () => {
     ],
   ])("where %s", async (_, request, reads) => {
     await expectReads(() => runs(request), reads, 2 * PAGE_READS);
+  });
+});
+
+describe("a summary reads no more than is counted for it", () => {
+  const summarize = (request: object) => clients.gRPC.call("summarizeExecutions", request);
+  const hours = (count: number) => ({ bucket: { seconds: BigInt(count * 3_600) } });
+  /** Of a slot or an hour: a few states, and no times. With what is read to group them. */
+  const STATS_EACH = 10;
+
+  it.each<[string, object, string, number]>([
+    ["of a day", hoursAgo(24, 0), "execution_stats PRIMARY", STATS_EACH * (26 + 24)],
+    ["of a day by hours", { ...hoursAgo(24, 0), ...hours(1) }, "execution_stats PRIMARY", STATS_EACH * 12 * 26],
+    ["of two weeks by days", { ...hoursAgo(336, 0), ...hours(24) }, "execution_stats PRIMARY", STATS_EACH * 2 * 336],
+    ["of one task", { taskId: ONE, ...hoursAgo(300, 298) }, "executions PRIMARY", 20 * 2 * 36],
+    ["of one task by hours", { taskId: ONE, ...hoursAgo(300, 298), ...hours(1) }, "executions PRIMARY", 20 * 2 * 36],
+  ])("%s", async (_, request, reads, rows) => {
+    await expectReads(() => summarize(request), reads, rows);
   });
 });
 
@@ -369,7 +394,7 @@ it("a snapshot reads page after page", async () => {
     await watch.until("it is complete", (events) => events.at(-1)?.event.case === "snapshotComplete", 30_000);
     watch.cancel();
   }
-  const statements = await log.take(["tasks", "executions"]);
+  const statements = await log.take(["tasks", "executions", "execution_stats"]);
   expectWithin(statements, "executions executions_state, tasks PRIMARY", 3 * 500);
 });
 
