@@ -152,6 +152,19 @@ describe("README.md", () => {
     }
   });
 
+  describe("Summaries", () => {
+    for (const block of inSection("Summaries")) {
+      itWorks(block, async () => {
+        const { code, output } = await run(block);
+        expect({ code, output }).toMatchObject({ code: 0 });
+        const answer = JSON.parse(output.slice(output.indexOf("{")));
+        expect(answer.counts).toContainEqual({ state: "EXECUTION_STATE_SUCCEEDED", count: expect.any(String) });
+        expect([6, 7]).toContain(answer.buckets.length);
+        expect(answer.lateness.p99).toMatch(/s$/);
+      });
+    }
+  });
+
   describe("The other calls", () => {
     for (const block of inSection("The other calls")) {
       itWorks(block, async () => {

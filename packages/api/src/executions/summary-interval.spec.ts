@@ -1,5 +1,5 @@
-import { create } from "@bufbuild/protobuf";
-import { type Duration, durationFromMs, timestampFromMs } from "@bufbuild/protobuf/wkt";
+import { create, type MessageInitShape } from "@bufbuild/protobuf";
+import { type DurationSchema, durationFromMs, timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { MAX_TIME_MS, MIN_TIME_MS } from "@taskscheduler/domain";
 import { SummarizeExecutionsRequestSchema } from "@taskscheduler/proto";
 import { bucketCount, bucketTimesMs, readSummaryInterval } from "./summary-interval.js";
@@ -14,7 +14,7 @@ interface Asked {
   readonly afterMs?: number;
   readonly beforeMs?: number;
   readonly bucketMs?: number;
-  readonly bucket?: Partial<Duration>;
+  readonly bucket?: MessageInitShape<typeof DurationSchema>;
 }
 
 function read({ taskId = 0, afterMs, beforeMs, bucketMs, bucket }: Asked) {
