@@ -41,7 +41,7 @@ export interface ServicesParts {
 
 /** The one implementation of each service, for every port, with the policies around it. */
 export function createServices(parts: ServicesParts) {
-  const { database, clock, log, leaseMs, failpoints, logger } = parts;
+  const { database, leaseMs, failpoints, logger } = parts;
   const validator = createRequestValidator(PLAIN_TASKS);
   const policies = { logger, metrics: createCallMetrics(parts.registry), validator };
   const limits = { unary: createCallLimit(MAX_CALLS, "calls"), streams: createCallLimit(MAX_WATCHES, "watches") };
