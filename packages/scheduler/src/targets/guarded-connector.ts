@@ -1,18 +1,12 @@
-import { isIP, type LookupFunction } from "node:net";
+import { isIP } from "node:net";
 import { buildConnector } from "undici";
-import type { AddressJudge } from "./address-judge.js";
-import { createGuardedLookup } from "./guarded-lookup.js";
+import { createGuardedLookup, type GuardOptions } from "./guarded-lookup.js";
 import { blocked } from "./refusal.js";
 
 const connectTimeoutMs = 10_000;
 /** Before the next of a name's addresses is tried. Node's own 250 ms give up on receivers that are far away. */
 const addressTimeoutMs = 1_000;
 const maxCachedTlsSessions = 100;
-
-export interface GuardOptions {
-  readonly judge: AddressJudge;
-  readonly lookup: LookupFunction;
-}
 
 /**
  * Opens connections to addresses that may be called, and to no others. An address is judged where the connection is made,

@@ -1,8 +1,12 @@
 import type { LookupAddress } from "node:dns";
 import { isIP, type LookupFunction } from "node:net";
 import type { AddressJudge } from "./address-judge.js";
-import type { GuardOptions } from "./guarded-connector.js";
 import { blocked } from "./refusal.js";
+
+export interface GuardOptions {
+  readonly judge: AddressJudge;
+  readonly lookup: LookupFunction;
+}
 
 /** Looks a name up, and gives those of its addresses that may be called. Where there is none, it fails with a `Refusal`. */
 export function createGuardedLookup({ judge, lookup }: GuardOptions): LookupFunction {
