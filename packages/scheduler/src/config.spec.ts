@@ -75,7 +75,8 @@ describe("configuration", () => {
   it("takes ranges of addresses, and names each that is none by its place", () => {
     const TARGET_ALLOW_CIDRS = "10.0.0.0/8, fd00::/8,192.0.2.7/32";
     expect(readConfig({ TARGET_ALLOW_CIDRS }).targetAllowCidrs).toEqual(["10.0.0.0/8", "fd00::/8", "192.0.2.7/32"]);
-    const form = "must be one such as 10.0.0.0/8 or fd00::/8, with no bits behind its prefix";
+    const form =
+      "must be one such as 10.0.0.0/8 or fd00::/8: no name, no bits behind its prefix, and a single address as 10.1.2.3/32";
     expect(faultsOf({ TARGET_ALLOW_CIDRS: "10.0.0.1/8,10.0.0.0/8,,hunter2" })).toEqual([
       `TARGET_ALLOW_CIDRS: range 1 ${form}`,
       `TARGET_ALLOW_CIDRS: range 3 ${form}`,
@@ -121,7 +122,7 @@ describe("a file of webhook secrets", () => {
   it("has its faults named by their lines, and repeats none of them", () => {
     writeFileSync(WEBHOOK_SECRETS_FILE, "\n\ndefault hunter2\n#\nother whsk_hunter2");
     expect(faultsOf({ WEBHOOK_SECRETS_FILE })).toEqual([
-      "WEBHOOK_SECRETS_FILE: line 3 must be `name whsec_…`, the key 24 to 64 bytes in base64",
+      "WEBHOOK_SECRETS_FILE: line 3 must be `name whsec_…`, the name 1 to 64 letters, digits, . _ -, the key 24 to 64 bytes in base64",
       "WEBHOOK_SECRETS_FILE: line 5 has an asymmetric key (whsk_), which is not supported",
     ]);
   });

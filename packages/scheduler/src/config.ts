@@ -60,7 +60,8 @@ function rangesVariable() {
     .default([]);
 }
 
-const rangeForm = "must be one such as 10.0.0.0/8 or fd00::/8, with no bits behind its prefix";
+const rangeForm =
+  "must be one such as 10.0.0.0/8 or fd00::/8: no name, no bits behind its prefix, and a single address as 10.1.2.3/32";
 
 /** A file of `name whsec_…` lines; each line that is none is a fault of its own, by its number. */
 function secretsVariable() {

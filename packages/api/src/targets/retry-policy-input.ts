@@ -1,5 +1,5 @@
 import type { Duration } from "@bufbuild/protobuf/wkt";
-import type { FieldViolation, RetryPolicy } from "@taskscheduler/domain";
+import { type FieldViolation, GONE, type RetryPolicy } from "@taskscheduler/domain";
 import type { RetryPolicy as RetryPolicyMessage } from "@taskscheduler/proto";
 
 const HOUR_MS = 60 * 60_000;
@@ -22,6 +22,10 @@ export function readRetryPolicy(
   // NaN is neither.
   if (multiplier !== 0 && !(multiplier >= 1 && multiplier <= MAX_MULTIPLIER)) {
     violations.push({ field: `${path}.multiplier`, description: `must be from 1 to ${MAX_MULTIPLIER}` });
+  }
+  if (retryStatuses.includes(GONE)) {
+    const description = `must not have ${GONE}, which says that the target will never answer again, and pauses the task`;
+    violations.push({ field: `${path}.retry_statuses`, description });
   }
   return {
     maxAttempts: maxAttempts === 0 ? null : maxAttempts,

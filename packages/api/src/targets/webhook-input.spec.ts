@@ -38,6 +38,11 @@ describe("a webhook", () => {
     "javascript:alert(1)",
     "http://",
     "https://[::1",
+    "https:example.com",
+    " https://example.com/",
+    "https://exa\nmple.com/",
+    "https://a:0/",
+    "https://a/{{task.id}}",
   ])("has an http or https URL, which %j is not", (wrong) => {
     expect(violationsOf({ url: wrong })).toMatchObject([{ field: "task.webhook.url" }]);
   });
@@ -65,6 +70,7 @@ describe("a webhook", () => {
     [{ a: " b" }, "values are of"],
     [{ "X-A": "1", "x-a": "2" }, "is there twice"],
     [{ a: "x".repeat(9_000) }, "in all"],
+    [{ "X-Id": "{{task.id}}" }, "in the body alone"],
   ])("has no header that would be another's: %j", (headers, why) => {
     const found = violationsOf({ url, headers: headers as Record<string, string> });
     expect(found).toContainEqual({ field: "task.webhook.headers", description: expect.stringContaining(why) });
@@ -77,7 +83,7 @@ describe("a webhook", () => {
     [{ body: "{{task.nmae}}" }, "task.webhook.body"],
     [{ body: "{{task.id}}".repeat(65) }, "task.webhook.body"],
     [{ method: "GET", body: "{}" }, "task.webhook.body"],
-    [{ method: "GET", contentMode: WebhookContentMode.STRUCTURED }, "task.webhook.body"],
+    [{ method: "GET", contentMode: WebhookContentMode.STRUCTURED }, "task.webhook.content_mode"],
   ])("is refused with %j", (more, field) => {
     expect(violationsOf({ url, ...more })).toMatchObject([{ field }]);
   });
@@ -117,6 +123,7 @@ describe("a retry policy", () => {
     [{ initialBackoff: durationFromMs(0) }, "p.initial_backoff"],
     [{ maxBackoff: durationFromMs(86_400_001) }, "p.max_backoff"],
     [{ maxBackoff: durationFromMs(-1) }, "p.max_backoff"],
+    [{ retryStatuses: [500, 410] }, "p.retry_statuses"],
   ])("is refused with %j", (more, field) => {
     expect(read(more).violations).toMatchObject([{ field }]);
   });

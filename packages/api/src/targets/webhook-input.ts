@@ -17,6 +17,8 @@ const SECRET_NAME = /^[\w.-]{1,64}$/;
 const HEADER_NAME = /^[\w!#$%&'*+.^`|~-]{1,128}$/;
 /** Visible ASCII, and spaces and tabs within. */
 const HEADER_VALUE = /^(?:[\x21-\x7e](?:[\t\x20-\x7e]*[\x21-\x7e])?)?$/;
+/** What a URL's parser would leave out, or put right, is a mistake of whoever wrote it. */
+const URL_FORM = /^https?:\/\/[^\s\p{Cc}]+$/iu;
 /** What the request or the connection itself needs, and what says who sends it. */
 const RESERVED_HEADERS: ReadonlySet<string> = new Set([
   ...["connection", "content-length", "expect", "host", "http2-settings", "keep-alive", "proxy-authorization"],
@@ -37,6 +39,9 @@ export function readWebhook(
   judgeUrl(message.url, complain("url"));
   judgeHeaders(message.headers, complain("headers"));
   judgeBody(message, complain("body"));
+  if (message.method === "GET" && message.contentMode === WebhookContentMode.STRUCTURED) {
+    complain("content_mode")("must be WEBHOOK_CONTENT_MODE_BINARY for GET, which has no body for an event");
+  }
   if (message.secretName !== "" && !SECRET_NAME.test(message.secretName)) {
     complain("secret_name")("must be of 1 to 64 letters, digits, . _ -");
   }
@@ -50,14 +55,24 @@ export function readWebhook(
   };
 }
 
+const ONLY_IN_BODY = "placeholders are replaced in the body alone";
+
+function namesPlaceholder(text: string): boolean {
+  return placeholdersOf(text).some((name) => PLACEHOLDER_NAMES.includes(name));
+}
+
 type Complain = (description: string) => void;
 
 /** The form alone: which addresses a name has is judged by the scheduler, at each attempt. */
 function judgeUrl(text: string, complain: Complain): void {
-  const url = URL.canParse(text) ? new URL(text) : undefined;
-  if (url === undefined || (url.protocol !== "http:" && url.protocol !== "https:")) {
+  const url = URL_FORM.test(text) && URL.canParse(text) ? new URL(text) : undefined;
+  if (url === undefined || url.port === "0") {
     complain("must be an http or https URL, such as https://example.com/hook");
-  } else if (url.username !== "" || url.password !== "") complain("must have no user information; send it as a header");
+  } else if (url.username !== "" || url.password !== "") {
+    complain("must have no user information; send it as a header");
+  } else if (namesPlaceholder(text)) {
+    complain(ONLY_IN_BODY);
+  }
 }
 
 function readMethod(text: string, complain: Complain): WebhookMethod {
@@ -81,15 +96,13 @@ function judgeHeaders(headers: WebhookMessage["headers"], complain: Complain): v
     if (seen.has(lower)) complain(`${quoted} is there twice, in another case`);
     seen.add(lower);
     if (!HEADER_VALUE.test(value)) complain(`${quoted}: values are of visible ASCII, without a space at either end`);
+    if (namesPlaceholder(value)) complain(`${quoted}: ${ONLY_IN_BODY}`);
   }
   if (length > MAX_HEADER_LENGTH) complain(`must have at most ${MAX_HEADER_LENGTH} characters in all`);
 }
 
-function judgeBody({ method, body, contentMode }: WebhookMessage, complain: Complain): void {
+function judgeBody({ method, body }: WebhookMessage, complain: Complain): void {
   if (method === "GET" && body !== "") complain("must be empty for GET");
-  if (method === "GET" && contentMode === WebhookContentMode.STRUCTURED) {
-    complain("cannot be an event for GET, which has none: content_mode must be WEBHOOK_CONTENT_MODE_BINARY");
-  }
   const names = placeholdersOf(body);
   if (names.length > MAX_PLACEHOLDERS) complain(`must have at most ${MAX_PLACEHOLDERS} placeholders`);
   const unknown = [...new Set(names)].filter((name) => !PLACEHOLDER_NAMES.includes(name));

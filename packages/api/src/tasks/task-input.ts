@@ -144,9 +144,16 @@ function maskedFields(task: Task, mask: readonly string[] | undefined): readonly
   );
   const fields = TASK_INPUT_FIELDS.filter((name) => mask.includes(name));
   const unknown = mask.filter((name) => !(TASK_INPUT_FIELDS as readonly string[]).includes(name));
-  const description = (name: string) => `${name} cannot be changed; one of ${TASK_INPUT_FIELDS.join(", ")} or *`;
-  throwIfAny(unknown.map((name) => ({ field: "update_mask", description: description(JSON.stringify(name)) })));
+  throwIfAny([...new Set(unknown)].map((name) => ({ field: "update_mask", description: whyUnknown(name) })));
   return fields;
+}
+
+function whyUnknown(name: string): string {
+  const whole = TASK_INPUT_FIELDS.find((field) => name.startsWith(`${field}.`));
+  const quoted = JSON.stringify(name);
+  return whole === undefined
+    ? `${quoted} cannot be changed; one of ${TASK_INPUT_FIELDS.join(", ")} or *`
+    : `${quoted} is part of ${whole}, which changes as a whole: name ${whole}, and send all of it`;
 }
 
 export interface PreviewInput {

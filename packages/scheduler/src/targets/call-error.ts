@@ -22,6 +22,9 @@ export function failureOf(error: unknown, httpStatus: number): WebhookOutcome {
 function messageOf(error: unknown): string {
   const { errors, message, code, name } = fieldsOf(error);
   if (Array.isArray(errors)) return errors.map(messageOf).join("; ");
+  // OpenSSL's own text begins with the thread's address, and ends with a line of its source.
+  const [, reason] = typeof message === "string" ? (/:SSL routines:[^:]*:([^:]+):/.exec(message) ?? []) : [];
+  if (reason !== undefined) return `TLS: ${reason}`;
   const isText = (value: unknown): value is string => typeof value === "string" && value !== "";
   return [message, code, name].find(isText) ?? "unknown";
 }

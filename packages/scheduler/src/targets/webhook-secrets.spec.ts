@@ -1,7 +1,7 @@
 import { parseWebhookSecrets } from "./webhook-secrets.js";
 
 const secretOf = (bytes: number): string => `whsec_${Buffer.alloc(bytes, "k").toString("base64")}`;
-const lineForm = "must be `name whsec_…`, the key 24 to 64 bytes in base64";
+const lineForm = "must be `name whsec_…`, the name 1 to 64 letters, digits, . _ -, the key 24 to 64 bytes in base64";
 
 describe("a file of secrets", () => {
   it("has names with their keys, comments and blank lines", () => {
@@ -30,7 +30,8 @@ describe("a file of secrets", () => {
     `default ${secretOf(24)} more`,
     "default whsec_not-base64-not-base64-not-base64",
     `default ${secretOf(25).replace("a2tr", "a2t")}`,
-    `${"n".repeat(256)} ${secretOf(24)}`,
+    `${"n".repeat(65)} ${secretOf(24)}`,
+    `ü ${secretOf(24)}`,
   ])("is at fault in a line %s, by its number", (line) => {
     const { faults } = parseWebhookSecrets(`# first\n\n${line}\ndefault ${secretOf(32)}`);
     expect(faults).toEqual([`line 3 ${lineForm}`]);

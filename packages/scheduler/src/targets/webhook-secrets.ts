@@ -12,11 +12,12 @@ const minKeyBytes = 24;
 const maxKeyBytes = 64;
 /** Each makes a signature in a header of every request. */
 const maxKeysOfName = 10;
-const maxNameLength = 255;
+/** As tasks name them. */
+const nameForm = /^[\w.-]{1,64}$/;
 /** More lines than this say no more. */
 const maxFaults = 20;
 
-const lineForm = `must be \`name whsec_…\`, the key ${minKeyBytes} to ${maxKeyBytes} bytes in base64`;
+const lineForm = `must be \`name whsec_…\`, the name 1 to 64 letters, digits, . _ -, the key ${minKeyBytes} to ${maxKeyBytes} bytes in base64`;
 
 export interface ParsedSecrets {
   readonly secrets: WebhookSecrets;
@@ -43,7 +44,7 @@ function addLine(keys: Map<string, Buffer[]>, line: string): string | undefined 
   const [name = "", secret = "", ...rest] = line.split(/\s+/);
   if (secret.startsWith("whsk_")) return "has an asymmetric key (whsk_), which is not supported";
   const key = decodeKey(secret);
-  if (key === undefined || rest.length > 0 || name.length > maxNameLength) return lineForm;
+  if (key === undefined || rest.length > 0 || !nameForm.test(name)) return lineForm;
   const ofName = keys.get(name) ?? [];
   if (ofName.length === maxKeysOfName) return `is one more than ${maxKeysOfName} secrets of one name`;
   keys.set(name, [...ofName, key]);
