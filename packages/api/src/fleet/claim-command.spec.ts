@@ -11,6 +11,11 @@ import { claimCommand } from "./claim-command.js";
 
 const RULES = { missedAfterMs: 5_000, catchUpWindowMs: DAY_MS };
 
+const WEBHOOK: Webhook = {
+  ...{ url: "https://example.com/", method: "POST", headers: { a: "b" }, secretName: "", contentMode: "STRUCTURED" },
+  body: '{"task":"{{task.name}}","try":{{execution.attempt}}}',
+};
+
 const defects: unknown[] = [];
 const onDefect = (error: unknown) => void defects.push(error);
 
@@ -157,10 +162,15 @@ describe("a row of the ledger", () => {
     const attempts = JSON.stringify([{ attempt: 1, state: "FAILED", endTimeMs: NOW_MS }]);
     const retrying = (retryTimeMs: number) =>
       executionRow({ state: "RETRYING", attempts, failures: 1, startTimeMs: NOW_MS, retryTimeMs });
-    const { result, rows } = take(retrying(NOW_MS + 2_000));
+    const calling = taskRow({ webhook: WEBHOOK, nextRunTimeMs: null });
+    const { result, rows } = take(retrying(NOW_MS + 2_000), calling);
     expect(result.grant).toMatchObject({ fence: 2, attempt: 2, runTimeMs: BigInt(NOW_MS + 2_000) });
     expect(rows).toMatchObject([{ state: "CLAIMED", failures: 1, attempts }]);
-    expect(take(retrying(NOW_MS + 20_000)).result.grant).toBeUndefined();
+    expect(take(retrying(NOW_MS + 20_000), calling).result.grant).toBeUndefined();
+    const reminder = take(retrying(NOW_MS));
+    expect(reminder.result.grant).toBeUndefined();
+    expect(reminder.rows).toMatchObject([{ state: "CANCELLED", error: "withdrawn: the task calls nothing any more" }]);
+    expect(reminder.task).toMatchObject({ state: "COMPLETED" });
   });
 
   test("whose holder died when it was due tells that its attempt is lost, and spends no retry", () => {
@@ -182,32 +192,27 @@ describe("a row of the ledger", () => {
 });
 
 describe("what a grant calls", () => {
-  const webhook: Webhook = {
-    ...{ url: "https://example.com/", method: "POST", headers: { a: "b" }, secretName: "", contentMode: "STRUCTURED" },
-    body: '{"task":"{{task.name}}","try":{{execution.attempt}}}',
-  };
-
   test("is the task's target, its body rendered", () => {
-    const { result } = claim(viewOf([taskRow({ webhook, timeoutMs: 500 })]));
+    const { result } = claim(viewOf([taskRow({ webhook: WEBHOOK, timeoutMs: 500 })]));
     expect(result.grant?.target).toMatchObject({
       timeoutMs: 500,
       taskName: "seven",
       trigger: ExecutionTrigger.SCHEDULE,
     });
-    expect(result.grant?.target?.webhook).toMatchObject({ url: webhook.url, body: '{"task":"seven","try":1}' });
+    expect(result.grant?.target?.webhook).toMatchObject({ url: WEBHOOK.url, body: '{"task":"seven","try":1}' });
   });
 
   test("is bounded in an answer: the rest is to be asked for again, and is not claimed", () => {
     const body = "x".repeat(65_536);
     const tasks = Array.from({ length: 40 }, (_, index) =>
-      taskRow({ id: index + 1, name: `task ${index}`, webhook: { ...webhook, body } }),
+      taskRow({ id: index + 1, name: `task ${index}`, webhook: { ...WEBHOOK, body } }),
     );
     const occurrences = tasks.map(({ id }) => ({ taskId: id, scheduledTimeMs: BigInt(NOW_MS), recorded: false }));
     const request = create(ClaimExecutionsRequestSchema, { incarnation: 1, occurrences });
     const stage = new WriteStage();
     const command = claimCommand(request, RULES, onDefect);
     const needed = command.webhooksNeeded?.(viewOf(tasks)) ?? [];
-    const view = viewOf(tasks, [], { webhooks: new Map(needed.map((id) => [id, { ...webhook, body }])) });
+    const view = viewOf(tasks, [], { webhooks: new Map(needed.map((id) => [id, { ...WEBHOOK, body }])) });
     const { results } = command.decide(view, stage)({ created: (row) => taskToProto(row) });
     const granted = results.filter((result) => result.grant !== undefined);
     expect(granted.length).toBe(31);

@@ -149,6 +149,11 @@ function takeRecorded(row: ExecutionRow, task: TaskCursor | undefined, claiming:
     stage.saveExecution(withdrawn(row, "the task was deleted", view.nowMs));
     return undefined;
   }
+  if (row.state === "RETRYING" && task.webhookBytes === 0) {
+    stage.saveExecution(withdrawn(row, "the task calls nothing any more", view.nowMs));
+    if (task.nextRunTimeMs === null && task.state === "ACTIVE") stage.moveTask({ ...task, state: "COMPLETED" });
+    return undefined;
+  }
   if (held && row.trigger !== "MANUAL" && isGivenUp(row, rules, view.nowMs, task)) {
     const error = "its scheduler died, and its time had gone by when another could take over";
     const missed = { missedCount: 1, missedUntilMs: row.scheduledTimeMs };
