@@ -47,13 +47,13 @@ async function launchScheduler(schedulerId: string, env: Record<string, string> 
   return scheduler;
 }
 
-async function create(path: string, backoffMs = 100): Promise<number> {
+async function create(path: string, backoffMs = 100, maxAttempts = 20): Promise<number> {
   const backoff = durationFromMs(backoffMs);
   const { task } = await client.tasks.unary("createTask", {
     task: {
       ...{ name: `hook ${++names}`, scheduledTime: timestampFromMs(Date.now() + 500) },
       webhook: { url: receiver.url + path },
-      retryPolicy: { maxAttempts: 20, initialBackoff: backoff, maxBackoff: backoff },
+      retryPolicy: { maxAttempts, initialBackoff: backoff, maxBackoff: backoff },
     },
   });
   return task!.id;
@@ -109,6 +109,23 @@ it("a scheduler that is killed in the middle of a call: the row keeps when it be
   ]);
   expect(execution!.attempts[0]!.startTime).toEqual(running!.startTime);
   expect(execution!.startTime).toEqual(running!.startTime);
+});
+
+it("a scheduler that is told to stop breaks the call off, says so, and another makes it again: no retry is spent", async () => {
+  receiver.answer("/", hang);
+  const stopping = await launchScheduler("first", { SHUTDOWN_GRACE_MS: "2000" });
+  const taskId = await create("/", 100, 1);
+  await ledgerWhen(taskId, ExecutionState.RUNNING);
+  await launchScheduler("second");
+  receiver.answer("/", status(200));
+  expect(await stopping.stop()).toBe(0);
+  expect(receiver.requests[0]!.isAborted).toBe(true);
+  const [execution] = await ledgerWhen(taskId, ExecutionState.SUCCEEDED);
+  expect(outcomes(execution!)).toEqual([
+    [1, "first", "FAILED"],
+    [2, "second", "SUCCEEDED"],
+  ]);
+  expect(execution!.attempts[0]!.error).toBe("broken off: the scheduler was stopped");
 });
 
 it("a retry survives that everything is killed while it waits", async () => {

@@ -29,7 +29,11 @@ async function startScheduler(): Promise<void> {
   registry = createMetrics().registry;
   const logger = createLogger({ name: "scheduler", level: process.env["LOG_LEVEL"] ?? "silent" });
   const limits = { maxConcurrency: 256, maxConcurrencyPerHost: 64, maxConcurrencyPerTask: 16, maxRatePerHost: 0 };
-  const targets = { targetAllowCidrs: [], webhookSecrets: { isEmpty: true, keysOf: () => undefined } };
+  const targets = {
+    shutdownGraceMs: 10_000,
+    targetAllowCidrs: [],
+    webhookSecrets: { isEmpty: true, keysOf: () => undefined },
+  };
   scheduler = createScheduler({ apiAddress: api.address, schedulerId: "s", limits, ...targets, logger, registry });
   await scheduler.start(new AbortController().signal);
 }

@@ -178,6 +178,11 @@ describe("an attempt fails", () => {
     expect(durationMs(execution.lateness!)).toBeLessThan(5_000);
     for (const request of requests) expect(() => verified(OLD_KEY, request)).not.toThrow();
     expect((await client.get(id)).state).toBe("COMPLETED");
+    // A sweep, which would find them as well, comes every two seconds.
+    for (const [index, { startTime }] of execution.attempts.slice(1).entries()) {
+      const waitedMs = timestampMs(startTime!) - timestampMs(execution.attempts[index]!.endTime!);
+      expect(waitedMs).toBeLessThan(1_500);
+    }
   });
 
   it("waits, and says until when, as long as the target asks", async () => {
@@ -296,6 +301,7 @@ describe("to cancel", () => {
       return row?.attempts[0]?.state === ExecutionState.CANCELLED && row;
     });
     expect(told).toMatchObject({ state: ExecutionState.CANCELLED, error: "cancelled by a user" });
+    expect(told.attempts[0]!.error).toBe("cancelled by a user");
     expect((await client.get(id)).state).toBe("COMPLETED");
     const again = await client.executions.unary("cancelExecution", { id: running.id });
     expect(again.execution).toMatchObject({ state: ExecutionState.CANCELLED });
@@ -321,6 +327,18 @@ describe("to cancel", () => {
     const fault = await faultOf(client.executions.unary("cancelExecution", { id: ended.id }));
     expect(fault).toMatchObject({ code: "FAILED_PRECONDITION", reason: "EXECUTION_ENDED" });
   });
+});
+
+it("what waits to be tried again is withdrawn when its task calls nothing any more", async () => {
+  receiver.answer("/cleared", status(500));
+  const backoff = durationFromMs(3_000);
+  const { id } = await create("/cleared", { retryPolicy: { initialBackoff: backoff, maxBackoff: backoff } });
+  await executionIn(id, ExecutionState.RETRYING, ExecutionState.CLAIMED);
+  await client.tasks.unary("updateTask", { task: { id }, updateMask: { paths: ["webhook"] } });
+  const execution = await executionIn(id, ExecutionState.CANCELLED, ExecutionState.SUCCEEDED, ExecutionState.FAILED);
+  // One that was claimed by then, two seconds ahead, calls what it was to call.
+  expect(execution.state === ExecutionState.CANCELLED || execution.attempts.length > 1).toBe(true);
+  expect(execution.attempts.every(({ state }) => state === ExecutionState.FAILED)).toBe(true);
 });
 
 describe("an edit", () => {

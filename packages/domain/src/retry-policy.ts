@@ -9,7 +9,7 @@ export interface RetryPolicy {
 }
 
 /** What went wrong with an attempt. */
-export type AttemptFailure = "RESPONSE" | "CONNECTION" | "TIMEOUT" | "BLOCKED" | "SECRET_UNKNOWN";
+export type AttemptFailure = "RESPONSE" | "CONNECTION" | "TIMEOUT" | "BLOCKED" | "SECRET_UNKNOWN" | "INTERRUPTED";
 
 export interface FailedAttempt {
   readonly failure: AttemptFailure;
@@ -32,6 +32,8 @@ const MAX_RETRY_AFTER_MS = 24 * 60 * 60_000;
  * Exponential backoff with full jitter, as in "Exponential Backoff And Jitter" (AWS Architecture Blog): the wait is drawn
  * between nothing and the cap, so that runs which failed together do not come back together.
  *
+ * What was interrupted was no fault of the target's: it is made again at once, whatever the policy says.
+ *
  * @param failures attempts that have failed, this one included
  * @param random from 0 to 1
  */
@@ -41,6 +43,7 @@ export function retryDelayMs(
   failures: number,
   random: number,
 ): number | undefined {
+  if (attempt.failure === "INTERRUPTED") return 0;
   if (failures >= (policy?.maxAttempts ?? TARGET_MAX_ATTEMPTS) || !isRetried(policy, attempt)) return undefined;
   const initialMs = policy?.initialBackoffMs ?? INITIAL_BACKOFF_MS;
   const capMs = policy?.maxBackoffMs ?? MAX_BACKOFF_MS;

@@ -27,6 +27,8 @@ export interface SchedulerOptions {
   /** Ranges that targets may be in although they are not public. */
   readonly targetAllowCidrs: readonly string[];
   readonly webhookSecrets: WebhookSecrets;
+  /** What is in flight has this long when the scheduler is told to stop. */
+  readonly shutdownGraceMs: number;
   readonly logger: Logger;
   readonly registry: Registry;
   /** Default: none. */
@@ -77,7 +79,7 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
   });
   const armed = new ArmedOccurrences({
     maxArmed,
-    isHeld: (key) => held.isHeld(key),
+    isUnderWay: (key) => held.isUnderWay(key),
     onArmed: (occurrence) => alarms.claims.set(occurrence, occurrence.runTimeMs - claimAheadMs),
     onDisarmed: (occurrence) => {
       alarms.claims.delete(occurrence);
@@ -105,12 +107,12 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
   const { targetAllowCidrs: allowCidrs, webhookSecrets: secrets } = options;
   const webhooks = createWebhookClient({ allowCidrs, secrets, nowMs });
   const runner = createTargetRunner(webhooks, nowMs);
-  const runs = createExecutionRunner({ limits, mayStart, held, timekeeper, runner, reporter, metrics });
+  const runs = createExecutionRunner({ limits, mayStart, held, timekeeper, runner, reporter, metrics, logger });
   const feed = new Subscription({ client, session, armed, held, onChange: () => session.beatSoon(), logger });
 
   const rooms: Rooms = { client, timekeeper, session, feed, alarms, held, claimer, runs, reporter, webhooks };
   collectMetrics(registry, rooms);
-  return createLifecycle(rooms, logger);
+  return createLifecycle(rooms, options.shutdownGraceMs, logger);
 }
 
 function collectMetrics(registry: Registry, { timekeeper, alarms, held, runs, feed }: Rooms): void {

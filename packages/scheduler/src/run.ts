@@ -7,7 +7,7 @@ export async function run(): Promise<void> {
   const { host, httpPort, logLevel, shutdownGraceMs, ...settings } = config();
   const logger = createLogger({ name: "scheduler", level: logLevel });
   const { registry } = createMetrics();
-  const scheduler = createScheduler({ ...settings, logger, registry });
+  const scheduler = createScheduler({ ...settings, shutdownGraceMs, logger, registry });
   let isStopping = false;
   const isReady = (): boolean => !isStopping && scheduler.isReady();
   const probes = createProbeServer({ host, port: httpPort, isReady, registry, logger });

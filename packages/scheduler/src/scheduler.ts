@@ -14,6 +14,9 @@ import type { WebhookClient } from "./targets/webhook-client.js";
 
 /** Claims are asked for two seconds ahead: what is held when the process is told to stop is due by then. */
 const drainMs = 2_500;
+/** Of the grace, to tell the API of calls that had to be broken off, and that this scheduler has gone. */
+const reportMs = 2_000;
+const reportShare = 0.2;
 const pollMs = 20;
 const tickMs = 1_000;
 
@@ -39,7 +42,7 @@ export interface Scheduler extends Part {
  * Starts and stops the rooms. States: new, running, draining (no new claims; what falls due in the next moments runs and
  * is reported), stopped.
  */
-export function createLifecycle(rooms: Rooms, logger: Logger): Scheduler {
+export function createLifecycle(rooms: Rooms, shutdownGraceMs: number, logger: Logger): Scheduler {
   const { client, timekeeper, session, feed, alarms, claimer, runs, reporter, webhooks } = rooms;
   const ending = new AbortController();
   let running: Promise<unknown> | undefined;
@@ -47,14 +50,14 @@ export function createLifecycle(rooms: Rooms, logger: Logger): Scheduler {
   let stopped: Promise<void> | undefined;
 
   const stop = async (signal: AbortSignal): Promise<void> => {
-    if (running !== undefined) await drain(rooms, logger, signal);
+    const patienceMs = shutdownGraceMs - Math.min(reportMs, reportShare * shutdownGraceMs);
+    if (running !== undefined) await drain(rooms, patienceMs, logger, signal);
     ending.abort();
     clearInterval(ticker);
     claimer.stop();
     reporter.stop();
     alarms.stop();
     runs.stop();
-    // What still runs is another scheduler's to run again: nobody is told how it ends.
     await webhooks.close();
     client.close();
     await running;
@@ -74,14 +77,26 @@ export function createLifecycle(rooms: Rooms, logger: Logger): Scheduler {
   };
 }
 
-async function drain({ session, held, claimer }: Rooms, logger: Logger, signal: AbortSignal): Promise<void> {
+/** @param patienceMs what still runs after that is broken off, for another scheduler to run again */
+async function drain(
+  { session, held, claimer, webhooks }: Rooms,
+  patienceMs: number,
+  logger: Logger,
+  signal: AbortSignal,
+): Promise<void> {
+  const patience = AbortSignal.any([signal, AbortSignal.timeout(Math.ceil(patienceMs))]);
   claimer.stop();
   session.drain();
   const isIdle = (): boolean => held.size === 0 && claimer.callsInFlight() === 0;
   await waitUntil(isIdle, AbortSignal.any([signal, AbortSignal.timeout(drainMs)]));
   const left = held.close();
   if (left > 0) logger.info({ claims: left }, "claims are left to other schedulers");
-  await waitUntil(() => held.size === 0, signal);
+  await waitUntil(() => held.size === 0, patience);
+  if (held.size > 0) {
+    logger.info({ executions: held.size }, "what still runs is broken off, and made again by other schedulers");
+    await webhooks.close();
+    await waitUntil(() => held.size === 0, signal);
+  }
   if (held.size > 0) logger.warn({ executions: held.size }, "executions ended or run, and the API does not know how");
   // Holds nothing any more, and says so.
   await session.leave(AbortSignal.any([signal, AbortSignal.timeout(drainMs)]));

@@ -97,7 +97,7 @@ function recordHeld(row: ExecutionRow, report: ExecutionReport, ledger: Ledger):
 function recordFailed(row: ExecutionRow, report: ExecutionReport, ledger: Ledger): void {
   const { view, tasks, stage } = ledger;
   const task = tasks.get(row.taskId);
-  const failures = row.failures + 1;
+  const failures = row.failures + (report.failure === AttemptFailure.INTERRUPTED ? 0 : 1);
   const delayMs = task === undefined ? undefined : delayOf(task, report, failures);
   if (delayMs === undefined) {
     stage.saveExecution({ ...ended(row, report, "FAILED"), failures });

@@ -12,7 +12,7 @@ describe("armed occurrences", () => {
     occurrences = [];
     armed = new ArmedOccurrences({
       maxArmed: 4,
-      isHeld: (key) => heldKeys.has(key),
+      isUnderWay: (key) => heldKeys.has(key),
       onArmed: (occurrence) => {
         log.push(`+${occurrence.key}`);
         occurrences.push(occurrence);

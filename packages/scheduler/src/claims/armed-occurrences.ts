@@ -19,8 +19,8 @@ export interface ArmedOccurrence {
 export interface ArmedOccurrencesOptions {
   /** Far beyond what an API sends; what is more is left out, and the API sends it again when it is overdue. */
   readonly maxArmed: number;
-  /** Whether a claim of the occurrence is held. */
-  readonly isHeld: (key: string) => boolean;
+  /** Whether a claim of the occurrence is held that has not ended. */
+  readonly isUnderWay: (key: string) => boolean;
   /** Its claim is to be asked for when its time comes. */
   readonly onArmed: (occurrence: ArmedOccurrence) => void;
   /** It is to be forgotten. */
@@ -55,12 +55,13 @@ export class ArmedOccurrences {
   }
 
   /**
-   * The feed names an occurrence. A task's own replaces the one before it. One whose claim is held is old news: the feed
-   * read it before the claim.
+   * The feed names an occurrence. A task's own replaces the one before it. One whose claim is under way is old news:
+   * the feed read it before the claim. One whose claim has ended may be tried again, of which the feed can tell before the
+   * report's own answer is here.
    */
   arm(taskId: number, scheduledTimeMs: number, recorded: boolean, runTimeMs = scheduledTimeMs): void {
     const key = occurrenceKey(taskId, scheduledTimeMs);
-    if (this.#options.isHeld(key)) return;
+    if (this.#options.isUnderWay(key)) return;
     const before = recorded ? this.#recorded.get(key) : this.#own.get(taskId);
     if (before?.scheduledTimeMs === scheduledTimeMs && before.runTimeMs === runTimeMs) {
       before.generation = this.#generation;

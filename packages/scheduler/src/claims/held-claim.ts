@@ -10,7 +10,7 @@ export interface Outcome {
   /** One line; empty when it succeeded. */
   readonly error: string;
   /** What the API judges by whether it is tried again. */
-  readonly failure: "NONE" | "RESPONSE" | "CONNECTION" | "TIMEOUT" | "BLOCKED" | "SECRET_UNKNOWN";
+  readonly failure: "NONE" | "RESPONSE" | "CONNECTION" | "TIMEOUT" | "BLOCKED" | "SECRET_UNKNOWN" | "INTERRUPTED";
   /** The target's answer; 0: none. */
   readonly httpStatus: number;
   /** How long the target asks to be left alone; 0: it does not say. */

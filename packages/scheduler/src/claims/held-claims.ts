@@ -58,8 +58,10 @@ export class HeldClaims {
     return count;
   }
 
-  isHeld(key: string): boolean {
-    return this.#claims.has(key);
+  /** Whether a claim of the occurrence is held that has not ended. */
+  isUnderWay(key: string): boolean {
+    const held = this.#claims.get(key);
+    return held !== undefined && held.state !== "ended";
   }
 
   /** @returns whether the claim is news */

@@ -1,3 +1,4 @@
+import type { Logger } from "@taskscheduler/runtime";
 import type { HeldClaim, Outcome } from "../claims/held-claim.js";
 import type { HeldClaims } from "../claims/held-claims.js";
 import type { Timekeeper } from "../lease/timekeeper.js";
@@ -17,20 +18,28 @@ export interface ExecutionRunnerOptions {
   readonly runner: Runner;
   readonly reporter: Reporter;
   readonly metrics: SchedulerMetrics;
+  readonly logger: Logger;
 }
 
+interface Options extends ExecutionRunnerOptions {
+  /** When the log last told of a failure that is an operator's to see to. */
+  readonly operatorsTold: Map<string, number>;
+}
+
+const toldAgainAfterMs = 60_000;
 /** What takes longer is told to have begun: shorter runs are told once, when they have ended. */
 const begunAfterMs = 250;
 
 /** Runs claims whose time has come, and hands on how they ended. */
 export function createExecutionRunner(options: ExecutionRunnerOptions): RunQueue<HeldClaim> {
   const { limits, mayStart, timekeeper } = options;
+  const all: Options = { ...options, operatorsTold: new Map() };
   return new RunQueue<HeldClaim>({
     limits,
     laneOf,
     isWanted: ({ state }) => state === "due",
     isOpen: mayStart,
-    run: (claim) => execute(claim, options),
+    run: (claim) => execute(claim, all),
     nowMs: () => timekeeper.monotonicMs(),
   });
 }
@@ -41,7 +50,7 @@ function laneOf({ taskId, target }: HeldClaim): Lane | undefined {
   return URL.canParse(url) ? { host: new URL(url).host, taskId } : undefined;
 }
 
-async function execute(claim: HeldClaim, options: ExecutionRunnerOptions): Promise<void> {
+async function execute(claim: HeldClaim, options: Options): Promise<void> {
   const { held, timekeeper, runner, reporter, metrics } = options;
   const nowMs = timekeeper.nowMs();
   if (nowMs < claim.runTimeMs) return held.postpone(claim);
@@ -51,7 +60,10 @@ async function execute(claim: HeldClaim, options: ExecutionRunnerOptions): Promi
   clearTimeout(timer);
   held.end(claim, outcome);
   reporter.report(claim);
-  if (claim.target !== undefined) metrics.callSeconds.observe({ outcome: outcomeOf(outcome) }, tookMs(outcome) / 1000);
+  if (claim.target !== undefined) {
+    metrics.callSeconds.observe({ outcome: outcomeOf(outcome) }, tookMs(outcome) / 1000);
+    tellFailure(claim, outcome, options);
+  }
   metrics.runs.inc({ state: outcome.state.toLowerCase() });
   const latenessMs = outcome.startTimeMs - claim.runTimeMs;
   metrics.latenessSeconds.observe({ claimed: claim.isAhead ? "ahead" : "late" }, latenessMs / 1000);
@@ -64,4 +76,15 @@ function outcomeOf({ state, failure }: Outcome): string {
 
 function tookMs({ startTimeMs, endTimeMs }: Outcome): number {
   return endTimeMs - startTimeMs;
+}
+
+/** Failures are the ledger's to tell; of those that an operator must see to, the log has one a minute. */
+function tellFailure({ key, attempt }: HeldClaim, { failure, error }: Outcome, options: Options): void {
+  if (failure === "NONE") return;
+  const { logger, operatorsTold, timekeeper } = options;
+  const nowMs = timekeeper.monotonicMs();
+  const isOperators = failure === "BLOCKED" || failure === "SECRET_UNKNOWN";
+  const isDue = isOperators && nowMs - (operatorsTold.get(failure) ?? Number.NEGATIVE_INFINITY) >= toldAgainAfterMs;
+  if (isDue) operatorsTold.set(failure, nowMs);
+  logger[isDue ? "warn" : "debug"]({ execution: key, attempt, failure, error }, "a call failed");
 }

@@ -21,7 +21,7 @@ export function createTargetRunner(webhooks: WebhookClient, nowMs: () => number)
       const endTimeMs = Math.max(Math.floor(nowMs()), startTimeMs);
       const times = { startTimeMs, endTimeMs, httpStatus, retryAfterMs: retryAfterMs ?? 0 };
       if (succeeded) return { ...times, state: "SUCCEEDED", failure: "NONE", error: "" };
-      if (failure === "ABORTED") return { ...times, state: "CANCELLED", failure: "NONE", error };
+      if (failure === "ABORTED") return { ...times, ...(claim.running?.signal.aborted ? cancelled : interrupted) };
       return { ...times, state: "FAILED", failure, error };
     },
   };
@@ -37,6 +37,11 @@ const reminded = {
 const deleted = {
   ...{ state: "FAILED", failure: "BLOCKED", httpStatus: 0, retryAfterMs: 0 },
   error: "there is nothing to call: the task was deleted",
+} satisfies Partial<Outcome>;
+
+const cancelled = { state: "CANCELLED", failure: "NONE", error: "cancelled by a user" } satisfies Partial<Outcome>;
+const interrupted = {
+  ...{ state: "FAILED", failure: "INTERRUPTED", error: "broken off: the scheduler was stopped" },
 } satisfies Partial<Outcome>;
 
 function callOf(claim: HeldClaim, target: Target, webhook: Webhook): WebhookCall {

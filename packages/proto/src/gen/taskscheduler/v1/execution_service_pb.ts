@@ -501,7 +501,7 @@ export type SummarizeExecutionsResponse = Message<"taskscheduler.v1.SummarizeExe
   lateness?: LatencySummary | undefined;
 
   /**
-   * End less start of those that have succeeded or failed.
+   * End less start of those that have succeeded or failed: of the first attempt to the end of the last, waits included.
    *
    * @generated from field: taskscheduler.v1.LatencySummary duration = 4;
    */

@@ -210,7 +210,7 @@ export type Task = Message<"taskscheduler.v1.Task"> & {
   createTime?: Timestamp | undefined;
 
   /**
-   * When a user last changed it.
+   * When a user last changed it, or it was paused as its target is gone.
    *
    * @generated from field: google.protobuf.Timestamp update_time = 27;
    */
@@ -256,7 +256,7 @@ export type Webhook = Message<"taskscheduler.v1.Webhook"> & {
   /**
    * The request's body, at most 65536 bytes. In it `{{task.id}}`, `{{task.name}}`, `{{execution.id}}`,
    * `{{execution.scheduled_time}}` (RFC 3339), `{{execution.attempt}}` and `{{execution.trigger}}` (`SCHEDULE`) are replaced;
-   * texts are escaped to stand within a JSON string. Empty: a JSON object of these fields.
+   * texts are escaped to stand within a JSON string. Empty: a JSON object of these fields; GET has none.
    *
    * @generated from field: string body = 4;
    */
@@ -320,7 +320,7 @@ export type RetryPolicy = Message<"taskscheduler.v1.RetryPolicy"> & {
   multiplier: number;
 
   /**
-   * Answers that are tried again, of 300 to 599. Empty: 408, 425, 429 and 500 to 599. A target that cannot be reached or does
+   * Answers that are tried again, of 300 to 599 without 410. Empty: 408, 425, 429 and 500 to 599. A target that cannot be reached or does
    * not answer in time is always tried again, one whose address is blocked never.
    *
    * @generated from field: repeated uint32 retry_statuses = 5;
