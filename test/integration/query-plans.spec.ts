@@ -1,4 +1,4 @@
-import { timestampFromMs } from "@bufbuild/protobuf/wkt";
+import { durationFromMs, timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { ExecutionState, TaskState } from "@taskscheduler/proto";
 import { type PrivateServer, startPrivateServer } from "../../scripts/mariadb.mjs";
 import { eventually } from "../setup/eventually.js";
@@ -88,13 +88,16 @@ async function fill(): Promise<void> {
   );
   await connection.query(`INSERT INTO changes SELECT seq, seq, 'TASK', '2020-01-01', '' FROM seq_1_to_${OLD}`);
   await connection.query(`INSERT INTO requests SELECT UUID(), REPEAT(' ', 32), '', '2020-01-01' FROM seq_1_to_${OLD}`);
+  await connection.query(
+    `INSERT INTO retries SELECT seq, @now, DATE'2100-01-01' + INTERVAL seq SECOND FROM seq_1_to_${OLD}`,
+  );
   await connection.query("UPDATE change_counter SET revision = ?", [OLD]);
   // By the step that counts what is there.
   await migrate(database.url, "down");
   await migrate(database.url);
   const stats = await connection.query("SELECT COUNT(*) AS n FROM execution_stats");
   expect(Number(stats[0].n)).toBeGreaterThan(STATS);
-  await connection.query("ANALYZE TABLE tasks, task_labels, executions, execution_stats, changes, requests");
+  await connection.query("ANALYZE TABLE tasks, task_labels, executions, execution_stats, changes, requests, retries");
   await connection.end();
 }
 
@@ -398,11 +401,30 @@ it("a snapshot reads page after page", async () => {
   expectWithin(statements, "executions executions_state, tasks PRIMARY", 3 * 500);
 });
 
+it("dead letters are found by the index of their times, or of their task", async () => {
+  const retry = (filter: object) => clients.gRPC.call("retryExecution", { filter, validateOnly: true });
+  const keys = async (filter: object) => {
+    await log.clear();
+    await retry(filter);
+    const statements = await log.take(["executions"]);
+    return statements.filter(({ text }) => text.includes("state = 'FAILED'"));
+  };
+  expectWithin(await keys(hoursAgo(20, 1)), "executions executions_due, tasks PRIMARY", 2 * 1_001);
+  expectWithin(await keys({ taskId: ONE }), "executions executions_state, tasks PRIMARY", 2 * 1_001);
+});
+
 it("the feed, claims, reports and edits read what they are about", async () => {
   await log.clear();
-  const scheduler = await startScheduler({ apiAddress: api.grpcAddress });
+  const env = { TARGET_ALLOW_CIDRS: "127.0.0.1/32" };
+  const scheduler = await startScheduler({ apiAddress: api.grpcAddress, env });
   await scheduler.ready();
   const scheduledTime = timestampFromMs(Date.now() + 1_500);
+  const { task: retried } = await clients.gRPC.call("createTask", {
+    task: {
+      ...{ name: "retried", scheduledTime, webhook: { url: "http://127.0.0.1:9/" } },
+      retryPolicy: { maxAttempts: 3, initialBackoff: durationFromMs(50), maxBackoff: durationFromMs(50) },
+    },
+  } as never);
   const labels = { edited: "not yet" };
   const { results } = await clients.gRPC.call("batchCreateTasks", {
     tasks: Array.from({ length: 20 }, (_, index) => ({ name: `due ${index}`, scheduledTime, labels })),
@@ -412,13 +434,28 @@ it("the feed, claims, reports and edits read what they are about", async () => {
     const { tasks } = await clients.gRPC.call("listTasks", { labelFilter: labels, states: [COMPLETED] });
     return tasks.length === ids.length;
   });
+  const [failed] = await eventually("the last attempt has failed", async () => {
+    const { executions } = await clients.gRPC.call("listExecutions", { taskId: retried!.id, states: [FAILED] });
+    return executions.length === 1 && executions;
+  });
+  expect(failed!.attempts).toHaveLength(3);
+  await clients.gRPC.call("cancelExecution", {
+    id: (await clients.gRPC.call("retryExecution", { id: failed!.id })).execution!.id,
+  });
   for (const id of ids.slice(0, 5)) {
     await clients.gRPC.call("updateTask", { task: { id, labels: { other: "now" } } });
     await clients.gRPC.call("deleteTask", { id });
   }
   expect(await scheduler.stop()).toBe(0);
-  const statements = await log.take(["tasks", "executions", "task_labels"]);
-  const kinds = [/FROM tasks FORCE INDEX \(tasks_due\)/, /^UPDATE JSON_TABLE/, /^DELETE task_labels/, /FOR UPDATE/];
+  const statements = await log.take(["tasks", "executions", "task_labels", "retries"]);
+  const kinds = [
+    /^DELETE retries/,
+    /FROM retries/,
+    /FROM tasks FORCE INDEX \(tasks_due\)/,
+    /^UPDATE JSON_TABLE/,
+    /^DELETE task_labels/,
+    /FOR UPDATE/,
+  ];
   for (const kind of kinds) expect(statements.map(({ text }) => text)).toContainEqual(expect.stringMatching(kind));
   for (const statement of statements) {
     // `moved` and `ended` are what the statement itself brings along.

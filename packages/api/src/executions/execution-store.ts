@@ -5,6 +5,7 @@ import { ExecutionModel } from "../database/execution-model.js";
 import { toDatetime, toNullableDatetime } from "../database/instants.js";
 import { select, selectRows } from "../database/select.js";
 import { joinSql, raw, Sql, sql } from "../database/sql.js";
+import { inStatements } from "../database/statement-size.js";
 import { plain, type Statement } from "../database/statements.js";
 import type { ExecutionKey, ExecutionRow } from "./execution-row.js";
 import { StatDeltas } from "./execution-stats.js";
@@ -66,9 +67,16 @@ export function saveExecutions(rows: readonly ExecutionRow[]): Statement[] {
   const plainRows = tried.length === 0 ? rows : rows.filter((row) => row.attempts === "");
   return [
     ...inChunks(plainRows, (chunk) => upsert(chunk, FIRST_COLUMNS, firstValues)),
-    ...inChunks(tried, (chunk) => upsert(chunk, [...FIRST_COLUMNS, ...RETRY_COLUMNS], allValues)),
+    ...inStatements(tried, attemptsBytes).flatMap((part) =>
+      inChunks(part, (chunk) => upsert(chunk, [...FIRST_COLUMNS, ...RETRY_COLUMNS], allValues, attemptsBytes)),
+    ),
     ...inChunks(tried, saveRetries),
   ];
+}
+
+/** As they are sent: of the characters in them that are no ASCII there are few. */
+function attemptsBytes({ attempts }: ExecutionRow): number {
+  return Buffer.byteLength(attempts);
 }
 
 function inChunks(
@@ -84,6 +92,7 @@ function upsert(
   rows: readonly ExecutionRow[],
   columns: readonly string[],
   valuesOf: (row: ExecutionRow, values: unknown[]) => void,
+  bytesOf: (row: ExecutionRow) => number = () => 0,
 ): Statement[] {
   const values: unknown[] = [];
   for (const row of rows) valuesOf(row, values);
@@ -92,7 +101,7 @@ function upsert(
   const sql = `INSERT INTO executions (${columns.join(", ")})
          VALUES ${placeholders}${`,${placeholders}`.repeat(rows.length - 1)}
          ON DUPLICATE KEY UPDATE ${changes.join(", ")}`;
-  return [plain(sql, values)];
+  return [{ sql, values, bytes: rows.reduce((sum, row) => sum + bytesOf(row), 0) }];
 }
 
 function firstValues(row: ExecutionRow, values: unknown[]): void {
@@ -107,7 +116,10 @@ function allValues(row: ExecutionRow, values: unknown[]): void {
   values.push(row.failures, toNullableDatetime(row.retryTimeMs), row.attempts);
 }
 
-/** Keeps the index of those that wait to be tried again. */
+/**
+ * Keeps the index of those that wait to be tried again. The DELETE names its index: of one key, the server reads the whole
+ * table, and waits for every row of it that another transaction has locked.
+ */
 function saveRetries(rows: readonly ExecutionRow[]): Statement[] {
   const isWaiting = (row: ExecutionRow) => row.state === "RETRYING" && row.retryTimeMs !== null;
   const waiting = rows.filter(isWaiting);
@@ -118,9 +130,10 @@ function saveRetries(rows: readonly ExecutionRow[]): Statement[] {
     ...[row.taskId, toDatetime(row.scheduledTimeMs), toNullableDatetime(row.retryTimeMs)],
   ]);
   const { text, values: keys } = keyList(others);
+  const remove = `DELETE retries FROM retries FORCE INDEX (PRIMARY) WHERE (task_id, scheduled_time) IN (${text})`;
   return [
+    ...(others.length === 0 ? [] : [plain(remove, keys)]),
     ...(waiting.length === 0 ? [] : [plain(insert, values)]),
-    ...(others.length === 0 ? [] : [plain(`DELETE FROM retries WHERE (task_id, scheduled_time) IN (${text})`, keys)]),
   ];
 }
 

@@ -15,7 +15,7 @@ import { isSettled } from "../tasks/task-decisions.js";
 import { scheduleOf, type TaskCursor } from "../tasks/task-row.js";
 import type { Stage, WriteCommand, WriteView } from "../writes/write-command.js";
 import type { Due } from "./due-store.js";
-import { callsTarget, grantOf, webhooksWithin } from "./grant.js";
+import { callsTarget, GrantedBytes, grantOf, webhooksWithin } from "./grant.js";
 
 /** What is claimed further ahead than this is refused: schedulers claim two seconds ahead. */
 const CLAIM_AHEAD_MS = 10_000;
@@ -51,15 +51,24 @@ export function claimCommand(
     validateOnly: false,
     needs: { cursorsOf: taskIds, incarnations: true },
     executionsNeeded: (view) => occurrences.flatMap((occurrence) => keysOf(occurrence, view, rules)),
-    webhooksNeeded: (view) => webhooksWithin(taskIds.map((id) => view.cursors.get(id))),
+    webhooksNeeded: (view) => webhooksWithin(occurrences.map(({ taskId }) => view.cursors.get(taskId))),
     decide(view, stage) {
       const schedulerId = view.incarnations.get(request.incarnation);
       if (schedulerId === undefined) throw incarnationEnded(request.incarnation);
       const claimant = { incarnation: request.incarnation, schedulerId };
-      const claiming: Claiming = { claimant, rules, view, tasks: new Map(view.cursors), stage };
+      const claiming: Claiming = {
+        claimant,
+        rules,
+        view,
+        tasks: new Map(view.cursors),
+        stage,
+        granted: new GrantedBytes(),
+      };
       const results = occurrences.map((occurrence) => {
         try {
-          return claim(occurrence, claiming);
+          const claimed = claim(occurrence, claiming);
+          claiming.granted.add(claimed.grant);
+          return claimed;
         } catch (error) {
           // One that cannot be judged must not hold up those that are due with it.
           onDefect(error, occurrence.taskId);
@@ -83,6 +92,7 @@ interface Claiming {
   /** As the claims so far have left them. */
   readonly tasks: Map<number, TaskCursor>;
   readonly stage: Stage;
+  readonly granted: GrantedBytes;
 }
 
 /** The settlement of a task whose own next occurrence is asked for; undefined when it is another by now, or too early. */
@@ -119,7 +129,8 @@ function keysOf(occurrence: Due, view: WriteView, rules: ClaimRules): ExecutionK
 function claim(occurrence: Due, claiming: Claiming): ClaimResult {
   const { rules, view, tasks, stage } = claiming;
   const task = tasks.get(occurrence.taskId);
-  if (callsTarget(task) && !view.webhooks.has(task.id)) return create(ClaimResultSchema, { askAgain: true });
+  const hasRoom = !claiming.granted.isFull && view.webhooks.has(occurrence.taskId);
+  if (callsTarget(task) && !hasRoom) return create(ClaimResultSchema, { askAgain: true });
   const row = view.execution(occurrence);
   if (row !== undefined && isUnfinished(row.state)) {
     const grant = takeRecorded(row, task, claiming);
@@ -149,7 +160,7 @@ function takeRecorded(row: ExecutionRow, task: TaskCursor | undefined, claiming:
     stage.saveExecution(withdrawn(row, "the task was deleted", view.nowMs));
     return undefined;
   }
-  if (row.state === "RETRYING" && task.webhookBytes === 0) {
+  if (row.state === "RETRYING" && row.failures > 0 && task.webhookBytes === 0) {
     stage.saveExecution(withdrawn(row, "the task calls nothing any more", view.nowMs));
     if (task.nextRunTimeMs === null && task.state === "ACTIVE") stage.moveTask({ ...task, state: "COMPLETED" });
     return undefined;

@@ -65,18 +65,26 @@ export async function findWaiting(
   );
 }
 
-/** Executions that are tried again before an instant, the earliest first. */
-export async function findRetries(
+/** An execution that is tried again. */
+export interface DueRetry extends ExecutionKey {
+  readonly runTimeMs: number;
+}
+
+/** Executions that are tried again after one bound and before an instant, the earliest first. */
+export async function pageRetries(
   connection: SqlConnection,
   shards: readonly number[],
+  after: DueBound,
   beforeMs: number,
   limit: number,
-): Promise<{ taskId: number; scheduledTimeMs: number; runTimeMs: number }[]> {
+): Promise<DueRetry[]> {
+  const afterTime = toDatetime(after.timeMs);
   return connection.query(
     `SELECT task_id AS taskId, scheduled_time AS scheduledTimeMs, retry_time AS runTimeMs
-       FROM retries FORCE INDEX (retries_due) WHERE retry_time < ? AND task_id % ${SHARD_COUNT} IN (?)
-       ORDER BY retry_time LIMIT ?`,
-    [toDatetime(beforeMs), shards, limit],
+       FROM retries FORCE INDEX (retries_due)
+       WHERE (retry_time > ? OR (retry_time = ? AND task_id > ?)) AND retry_time < ? AND task_id % ${SHARD_COUNT} IN (?)
+       ORDER BY retry_time, task_id LIMIT ?`,
+    [afterTime, afterTime, after.taskId, toDatetime(beforeMs), shards, limit],
   );
 }
 

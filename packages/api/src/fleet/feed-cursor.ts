@@ -12,10 +12,10 @@ import {
 import type { ChangeEvent, ExecutionChangeEvent, TaskChangeEvent } from "../changes/change-event.js";
 import type { ChangeLog, LogReader } from "../changes/change-log.js";
 import { readAtRevision } from "../changes/change-store.js";
-import type { Database } from "../database/database.js";
+import type { Database, SqlConnection } from "../database/database.js";
 import type { Clock } from "../database/database-clock.js";
 import { isWithdrawn } from "../executions/execution-decisions.js";
-import { type Due, type DueBound, findRetries, findWaiting, pageDueTasks } from "./due-store.js";
+import { type Due, type DueBound, type DueRetry, findWaiting, pageDueTasks, pageRetries } from "./due-store.js";
 import { dueMessage, FeedVerdicts } from "./feed-verdicts.js";
 import type { Fleet } from "./fleet.js";
 
@@ -26,8 +26,9 @@ const ADVANCE_MS = 5_000;
 /** What is overdue by this much and still unclaimed is told again. */
 const OVERDUE_MS = 1_500;
 const PAGE = 2_000;
-/** What is tried again is told this far ahead: several sweeps, as each tells a page of it. */
+/** What is tried again is told this far ahead: several sweeps, of which each tells so many pages. */
 const RETRY_HORIZON_MS = 10_000;
+const RETRY_PAGES = 5;
 const EARLIEST: DueBound = { timeMs: MIN_TIME_MS, taskId: 0 };
 /** A scheduler is told no further tasks while this many are unclaimed: an outage's backlog stays in the database. */
 const MAX_OUTSTANDING = 50_000;
@@ -57,6 +58,7 @@ export class FeedCursor {
   readonly #outstanding = new Set<number>();
   #fleetSeen = "";
   #sweptTo: DueBound = EARLIEST;
+  #retriesTo: DueBound = EARLIEST;
 
   constructor(parts: FeedParts, incarnation: number, shards: readonly number[]) {
     this.#parts = parts;
@@ -139,7 +141,7 @@ export class FeedCursor {
           [
             await pageDueTasks(connection, this.#shardSet, this.#sweptTo, overdueMs, PAGE),
             await findWaiting(connection, this.#shards, live, PAGE),
-            await findRetries(connection, this.#shards, clock.nowMs() + RETRY_HORIZON_MS, PAGE),
+            await this.#nextRetries(connection, clock.nowMs() + RETRY_HORIZON_MS),
           ] as const,
       ),
     );
@@ -153,6 +155,20 @@ export class FeedCursor {
       ...[...waiting, ...retries].map((key) => ({ ...key, recorded: true })),
     ];
     if (occurrences.length > 0) yield this.#due(occurrences);
+  }
+
+  /** A few pages at a time, and then from the start: what is told already does not hide what comes after it. */
+  async #nextRetries(connection: SqlConnection, beforeMs: number): Promise<DueRetry[]> {
+    const found: DueRetry[] = [];
+    for (let pages = 0; pages < RETRY_PAGES; pages += 1) {
+      const page = await pageRetries(connection, this.#shards, this.#retriesTo, beforeMs, PAGE);
+      found.push(...page);
+      const last = page.at(-1);
+      const isFull = page.length === PAGE && last !== undefined;
+      this.#retriesTo = isFull ? { timeMs: last.runTimeMs, taskId: last.taskId } : EARLIEST;
+      if (!isFull) break;
+    }
+    return found;
   }
 
   #judge(event: ChangeEvent, verdicts: FeedVerdicts): void {

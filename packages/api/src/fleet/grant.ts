@@ -25,19 +25,37 @@ export function grantOf(row: ExecutionRow, task: TaskCursor | undefined, webhook
 }
 
 /**
- * The tasks, of those of an answer, whose webhooks it has room for, and one at least. The others are to be asked for again;
- * to read all of them each time would take longer with each.
+ * The tasks whose webhooks an answer has room for, and one at least; of a task for each of its occurrences once more. The
+ * others are to be asked for again; to read all of them each time would take longer with each.
+ *
+ * @param tasks one for each occurrence, in their order
  */
 export function webhooksWithin(tasks: Iterable<TaskCursor | undefined>): number[] {
-  const calling: number[] = [];
+  const calling = new Set<number>();
   let bytes = 0;
   for (const task of tasks) {
     if (!callsTarget(task)) continue;
     bytes += task.webhookBytes + OTHER_TARGET_BYTES;
-    if (bytes > MAX_TARGET_BYTES && calling.length > 0) break;
-    calling.push(task.id);
+    if (bytes > MAX_TARGET_BYTES && calling.size > 0) break;
+    calling.add(task.id);
   }
-  return calling;
+  return [...calling];
+}
+
+/** What the targets of an answer's grants take so far, their bodies rendered. */
+export class GrantedBytes {
+  #bytes = 0;
+
+  get isFull(): boolean {
+    return this.#bytes >= MAX_TARGET_BYTES;
+  }
+
+  add(grant: Grant | undefined): void {
+    const webhook = grant?.target?.webhook;
+    if (webhook === undefined) return;
+    const { url, body, headers } = webhook;
+    this.#bytes += Buffer.byteLength(body) + url.length + JSON.stringify(headers).length + OTHER_TARGET_BYTES;
+  }
 }
 
 /** It is no reminder. */

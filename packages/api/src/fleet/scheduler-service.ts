@@ -14,7 +14,7 @@ import { findClaims } from "./due-store.js";
 import { feed } from "./feed.js";
 import type { FeedParts } from "./feed-cursor.js";
 import { beat, register } from "./fleet-store.js";
-import { callsTarget, grantOf, webhooksWithin } from "./grant.js";
+import { callsTarget, GrantedBytes, grantOf, webhooksWithin } from "./grant.js";
 import { reportCommand } from "./report-command.js";
 
 const MAX_TOLD = 10_000;
@@ -92,10 +92,15 @@ async function grantsOf(database: Database, incarnation: number, keys: readonly 
       // Others were reported, or taken away, since they were looked for.
       const rows = found.filter((row) => row.incarnation === incarnation && isHeld(row));
       const tasks = await findCursors(connection, [...new Set(rows.map((row) => row.taskId))]);
-      const webhooks = await findWebhooks(connection, webhooksWithin(tasks.values()));
+      const calling = webhooksWithin(rows.map((row) => tasks.get(row.taskId)));
+      const webhooks = await findWebhooks(connection, calling);
+      const granted = new GrantedBytes();
       return rows.flatMap((row) => {
         const [task, webhook] = [tasks.get(row.taskId), webhooks.get(row.taskId)];
-        return callsTarget(task) && webhook === undefined ? [] : [grantOf(row, task, webhook)];
+        if (callsTarget(task) && (webhook === undefined || granted.isFull)) return [];
+        const grant = grantOf(row, task, webhook);
+        granted.add(grant);
+        return [grant];
       });
     }),
   );

@@ -17,6 +17,7 @@ const ordinaryCodes: ReadonlySet<number> = new Set([
 ]);
 
 const endedReason = "INCARNATION_ENDED";
+const busyReason = "TOO_MANY_REQUESTS";
 
 /** The same call, sent again, would fail again. */
 const permanentCodes: ReadonlySet<number> = new Set([status.INVALID_ARGUMENT, status.OUT_OF_RANGE]);
@@ -53,6 +54,14 @@ export class ApiError extends Error {
   get isPermanent(): boolean {
     return permanentCodes.has(this.code);
   }
+}
+
+/** How a call's content was judged; undefined: it was not. */
+export function verdictOn(error: unknown): "PERMANENT" | "TOO_LARGE" | undefined {
+  const { isPermanent, code, reason } = ApiError.from(error);
+  if (isPermanent) return "PERMANENT";
+  // gRPC itself says so of a message, in either direction, without a reason.
+  return code === status.RESOURCE_EXHAUSTED && reason !== busyReason ? "TOO_LARGE" : undefined;
 }
 
 /** How loudly to log a failure that is tried again: one that is not the API's is a defect of ours. */

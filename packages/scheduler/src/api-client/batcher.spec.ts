@@ -104,7 +104,7 @@ describe("sendApart", () => {
     await sendApart(
       [1, 2, 3, 4, 5, 6, 7],
       send,
-      (error) => error instanceof RangeError,
+      (error) => (error instanceof RangeError ? "PERMANENT" : undefined),
       (item) => givenUp.push(item),
     );
     expect(givenUp).toEqual([5]);
@@ -117,9 +117,22 @@ describe("sendApart", () => {
       sendApart(
         [1, 2],
         send,
-        () => false,
+        () => undefined,
         () => undefined,
       ),
     ).rejects.toThrow("down");
+  });
+
+  it("sends what is too large together by itself, and passes on what is so alone", async () => {
+    const sizes: number[] = [];
+    const send = async (items: readonly number[]): Promise<void> => {
+      sizes.push(items.length);
+      if (items.length > 2 || items.includes(9)) throw new Error("too large");
+    };
+    const givenUp = jest.fn();
+    await sendApart([1, 2, 3, 4], send, () => "TOO_LARGE", givenUp);
+    expect(sizes).toEqual([4, 2, 2]);
+    await expect(sendApart([9], send, () => "TOO_LARGE", givenUp)).rejects.toThrow("too large");
+    expect(givenUp).not.toHaveBeenCalled();
   });
 });

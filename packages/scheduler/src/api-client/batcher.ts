@@ -119,24 +119,26 @@ export class Batcher<T> {
 }
 
 /**
- * Sends a batch; where the API refuses its content for good, sends its halves, until the item that is at fault stands
- * alone and is given up.
+ * Sends a batch; where the API refuses its content, sends its halves, until the item that is at fault stands alone. One
+ * that is refused for good is given up; one that is too large even so is tried again by whoever sends the batch.
  */
 export async function sendApart<T>(
   items: readonly T[],
   send: (items: readonly T[]) => Promise<void>,
-  isPermanent: (error: unknown) => boolean,
+  verdictOn: (error: unknown) => "PERMANENT" | "TOO_LARGE" | undefined,
   giveUp: (item: T, error: unknown) => void,
 ): Promise<void> {
   try {
     await send(items);
   } catch (error) {
-    if (!isPermanent(error)) throw error;
+    const verdict = verdictOn(error);
+    if (verdict === undefined) throw error;
     const [first] = items;
     if (first === undefined) return;
+    if (items.length === 1 && verdict === "TOO_LARGE") throw error;
     if (items.length === 1) return giveUp(first, error);
     const middle = items.length >> 1;
-    await sendApart(items.slice(0, middle), send, isPermanent, giveUp);
-    await sendApart(items.slice(middle), send, isPermanent, giveUp);
+    await sendApart(items.slice(0, middle), send, verdictOn, giveUp);
+    await sendApart(items.slice(middle), send, verdictOn, giveUp);
   }
 }

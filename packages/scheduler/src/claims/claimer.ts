@@ -1,7 +1,7 @@
 import type { ClaimResult } from "@taskscheduler/proto";
 import { createBackoff, type Logger } from "@taskscheduler/runtime";
 import type { ApiClient } from "../api-client/api-client.js";
-import { ApiError, failureLevel, internalCode } from "../api-client/api-error.js";
+import { ApiError, failureLevel, internalCode, verdictOn } from "../api-client/api-error.js";
 import { Batcher, sendApart } from "../api-client/batcher.js";
 import type { Session } from "../lease/session.js";
 import type { SchedulerMetrics } from "../metrics.js";
@@ -55,7 +55,7 @@ export function createClaimer(options: ClaimerOptions): Claimer {
       sendApart(
         occurrences,
         (part) => claimOnce(part, { ...options, askAgain: (occurrence) => batcher.add(occurrence) }),
-        (error) => ApiError.from(error).isPermanent,
+        verdictOn,
         giveUp,
       ),
     onFailure: (err) => logger[failureLevel(err)]({ err }, "claims will be asked for again"),

@@ -1,7 +1,7 @@
 import { AttemptFailure, ExecutionState } from "@taskscheduler/proto";
 import { createBackoff, type Logger } from "@taskscheduler/runtime";
 import type { ApiClient } from "../api-client/api-client.js";
-import { ApiError, failureLevel, internalCode } from "../api-client/api-error.js";
+import { ApiError, failureLevel, internalCode, verdictOn } from "../api-client/api-error.js";
 import { Batcher, sendApart } from "../api-client/batcher.js";
 import type { HeldClaim } from "../claims/held-claim.js";
 import type { HeldClaims } from "../claims/held-claims.js";
@@ -41,13 +41,7 @@ export function createReporter(options: ReporterOptions): Reporter {
     backoff: createBackoff({ initialMs: 20, maxMs: 1_000 }),
     isOpen: () => session.incarnation !== undefined,
     isWanted: (claim) => claim.state === "ended",
-    send: (claims) =>
-      sendApart(
-        claims,
-        (part) => reportOnce(part, options),
-        (error) => ApiError.from(error).isPermanent,
-        giveUp,
-      ),
+    send: (claims) => sendApart(claims, (part) => reportOnce(part, options), verdictOn, giveUp),
     onFailure: (err) => logger[failureLevel(err)]({ err }, "reports will be sent again"),
   });
   const beginnings = new Batcher<HeldClaim>({
