@@ -91,7 +91,13 @@ function apiEnv(env, { host, ports }, databaseUrl) {
 
 /** The scheduler has no business with the database, so it does not learn the password. */
 function schedulerEnv(env, { grpcAddress, ports }) {
-  const own = { ...env, API_ADDRESS: grpcAddress, HTTP_PORT: String(ports.SCHEDULER_HTTP_PORT) };
+  // Names are looked up on libuv's threads, four unless it is said: few whose servers do not answer would hold up all.
+  const own = {
+    UV_THREADPOOL_SIZE: "32",
+    ...env,
+    API_ADDRESS: grpcAddress,
+    HTTP_PORT: String(ports.SCHEDULER_HTTP_PORT),
+  };
   for (const name of ["DATABASE_URL", "DATABASE_URL_FILE", "GRPC_PORT", "SCHEDULER_HTTP_PORT"]) delete own[name];
   return own;
 }

@@ -40,11 +40,6 @@ export class HostLane<T extends NonNullable<unknown>> {
     return this.#tasks.size === 0;
   }
 
-  /** Tasks of which something waits or is in flight. */
-  get tasks(): number {
-    return this.#tasks.size;
-  }
-
   add(item: T, taskId: number): void {
     let task = this.#tasks.get(taskId);
     if (task === undefined) {

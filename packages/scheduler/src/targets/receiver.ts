@@ -35,9 +35,12 @@ export class Receiver {
     return this.#underWay === 0;
   }
 
-  async run<T>(exchange: (dispatcher: Dispatcher) => Promise<T>): Promise<T> {
+  /** @param signal when it is aborted the connection goes: undici waits for one that is being made, whatever a request says */
+  async run<T>(exchange: (dispatcher: Dispatcher) => Promise<T>, signal: AbortSignal): Promise<T> {
     this.#underWay++;
     const connection = this.#take();
+    const drop = (): void => this.#drop(connection);
+    signal.addEventListener("abort", drop, { once: true });
     try {
       const result = await exchange(connection.client);
       this.#giveBack(connection);
@@ -46,6 +49,7 @@ export class Receiver {
       this.#drop(connection);
       throw error;
     } finally {
+      signal.removeEventListener("abort", drop);
       this.#underWay--;
     }
   }

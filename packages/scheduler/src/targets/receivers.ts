@@ -8,7 +8,7 @@ const maxIdleReceivers = 256;
 
 export interface Receivers {
   /** Runs an exchange with an origin, on a connection that may be an earlier exchange's. */
-  run<T>(origin: string, exchange: (dispatcher: Dispatcher) => Promise<T>): Promise<T>;
+  run<T>(origin: string, exchange: (dispatcher: Dispatcher) => Promise<T>, signal: AbortSignal): Promise<T>;
   /** Fails what is under way. Nothing may be run after it. */
   close(): Promise<void>;
 }
@@ -46,10 +46,10 @@ export function createReceivers(connect: buildConnector.connector): Receivers {
   }
 
   return {
-    async run(origin, exchange) {
+    async run(origin, exchange, signal) {
       const receiver = take(origin);
       try {
-        return await receiver.run(exchange);
+        return await receiver.run(exchange, signal);
       } finally {
         if (receiver.isIdle && byOrigin.get(origin) === receiver) rest(origin);
       }

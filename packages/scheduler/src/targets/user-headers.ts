@@ -11,6 +11,7 @@ const connectionHeaders: ReadonlySet<string> = new Set([
   "host",
   "http2-settings",
   "keep-alive",
+  "proxy-authorization",
   "proxy-connection",
   "te",
   "trailer",

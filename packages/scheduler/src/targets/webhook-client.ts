@@ -50,8 +50,10 @@ export function createWebhookClient(options: WebhookClientOptions): WebhookClien
       time.signal.throwIfAborted();
       const request = createWebhookRequest(call, secrets, nowMs());
       const { signal } = time;
-      const exchanging = receivers.run(request.origin, (dispatcher) =>
-        exchange(dispatcher, request, { signal, onStatus }),
+      const exchanging = receivers.run(
+        request.origin,
+        (dispatcher) => exchange(dispatcher, request, { signal, onStatus }),
+        signal,
       );
       // undici notices the signal of a request only once it has a connection.
       return outcomeOf(await Promise.race([exchanging, time.ended]), nowMs());
