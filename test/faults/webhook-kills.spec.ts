@@ -6,7 +6,7 @@ import { eventually } from "../setup/eventually.js";
 import { type ApiProcess, killAll, type ServiceProcess, startApi, startScheduler } from "../setup/processes.js";
 import { hang, type Receiver, startReceiver, status } from "../setup/receiver.js";
 import { createTaskClient, type TaskClient } from "../setup/task-client.js";
-import { createTestDatabase, type TestDatabase } from "../setup/test-database.js";
+import { connectTo, createTestDatabase, type TestDatabase } from "../setup/test-database.js";
 
 const LEASE_MS = 1_500;
 const RECOVERED_MS = 30_000;
@@ -129,9 +129,9 @@ it("a scheduler that is told to stop breaks the call off, says so, and another m
 });
 
 it("a retry survives that everything is killed while it waits", async () => {
-  receiver.answer("/", status(503));
+  receiver.answer("/", status(503, { "Retry-After": "4" }));
   const scheduler = await launchScheduler("first");
-  const taskId = await create("/", 4_000);
+  const taskId = await create("/");
   const [waiting] = await ledgerWhen(taskId, ExecutionState.RETRYING);
   receiver.answer("/", status(200));
   await Promise.all([scheduler.kill(), api.kill(), server.kill()]);
@@ -158,5 +158,76 @@ it("a cancellation while the scheduler is cut off from the API reaches the run w
   await eventually("the call is broken off", () => receiver.requests[0]!.isAborted, RECOVERED_MS);
   const [execution] = await ledgerWhen(taskId, ExecutionState.CANCELLED);
   expect(execution!.attempts.length).toBeLessThanOrEqual(1);
+  expect(receiver.requests).toHaveLength(1);
+});
+
+it("what is large is claimed, tried and told in as many pieces as it needs", async () => {
+  const body = "x".repeat(65_000);
+  const large = 300;
+  receiver.answer("/", status(404));
+  await launchScheduler("only", { MAX_CONCURRENCY_PER_TASK: "64" });
+  const { task } = await client.tasks.unary("createTask", {
+    task: {
+      ...{ name: "large", scheduledTime: timestampFromMs(Date.now() + 3_600_000) },
+      webhook: { url: `${receiver.url}/`, body },
+    },
+  });
+  const connection = await connectTo(database.url);
+  // As after a long outage: dead letters with a hundred attempts each, of one task with a large body.
+  const attempt = { schedulerId: "before", startTimeMs: 1, endTimeMs: 2, state: "FAILED", httpStatus: 500 };
+  const attempts = Array.from({ length: 99 }, (_, index) => ({
+    ...attempt,
+    attempt: index + 1,
+    error: "e".repeat(300),
+  }));
+  await connection.query(
+    `INSERT INTO executions (task_id, scheduled_time, task_name, trigger_kind, state, attempt, start_time, end_time, attempts)
+       SELECT ?, UTC_TIMESTAMP(3) - INTERVAL seq SECOND, 'large', 'SCHEDULE', 'FAILED', 99, UTC_TIMESTAMP(3), UTC_TIMESTAMP(3), ?
+         FROM seq_1_to_${large}`,
+    [task!.id, JSON.stringify(attempts)],
+  );
+  await connection.end();
+  const { retriedCount } = await client.executions.unary("retryExecution", { filter: { taskId: task!.id } });
+  expect(retriedCount).toBe(large);
+  const reminder = await client.create({ name: "beside", scheduledTimeMs: Date.now() + 500 });
+  await ledgerWhen(reminder.id, ExecutionState.SUCCEEDED);
+  await eventually("all have been tried again", () => receiver.requests.length === large, RECOVERED_MS);
+  await eventually(
+    "all are told",
+    async () => {
+      const states = [ExecutionState.PENDING, ExecutionState.CLAIMED, ExecutionState.RUNNING, ExecutionState.RETRYING];
+      const { executions } = await client.executions.unary("listExecutions", {
+        taskId: task!.id,
+        states,
+        pageSize: 10,
+      });
+      return executions.length === 0;
+    },
+    RECOVERED_MS,
+  );
+  const { executions } = await client.executions.unary("listExecutions", { taskId: task!.id, pageSize: 1 });
+  expect(executions[0]!.attempts).toHaveLength(100);
+}, 90_000);
+
+it("a run that waits for its turn is not made once its task is deleted", async () => {
+  receiver.answer("/", hang);
+  await launchScheduler("only", { MAX_CONCURRENCY_PER_TASK: "1" });
+  const { task } = await client.tasks.unary("createTask", {
+    task: {
+      ...{ name: "by hand", scheduledTime: timestampFromMs(Date.now() + 3_600_000), timeout: durationFromMs(3_000) },
+      ...{ webhook: { url: `${receiver.url}/` }, retryPolicy: { maxAttempts: 1 } },
+    },
+  });
+  for (let count = 0; count < 3; count += 1) await client.run(task!.id);
+  await eventually("one runs", () => receiver.requests.length === 1);
+  await eventually("it is known to run, and the others are claimed", async () => {
+    const states = (await client.runs(task!.id)).map(({ state }) => state).sort();
+    return states.join() === "CLAIMED,CLAIMED,RUNNING";
+  });
+  await client.remove(task!.id);
+  await eventually("the one that runs has come to its end", async () => {
+    const states = (await client.runs(task!.id)).map(({ state }) => state).sort();
+    return states.join() === "CANCELLED,CANCELLED,FAILED";
+  });
   expect(receiver.requests).toHaveLength(1);
 });

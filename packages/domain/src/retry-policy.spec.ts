@@ -78,6 +78,7 @@ describe("an attempt is the last one", () => {
     expect(of("BLOCKED")).toBeUndefined();
     expect(of("CONNECTION")).toBeDefined();
     expect(of("SECRET_UNKNOWN")).toBeDefined();
+    expect(retryDelayMs(null, { ...timeout, httpStatus: 410 }, 1, 1)).toBeUndefined();
     expect(retryDelayMs(policy({ maxAttempts: 1 }), { ...timeout, failure: "INTERRUPTED" }, 1, 1)).toBe(0);
   });
 });

@@ -19,7 +19,7 @@ export interface FailedAttempt {
   readonly retryAfterMs: number;
 }
 
-export const TARGET_MAX_ATTEMPTS = 5;
+const TARGET_MAX_ATTEMPTS = 5;
 const INITIAL_BACKOFF_MS = 1_000;
 const MAX_BACKOFF_MS = 5 * 60_000;
 const MULTIPLIER = 2;
@@ -52,12 +52,12 @@ export function retryDelayMs(
 }
 
 function isRetried(policy: RetryPolicy | null, { failure, httpStatus }: FailedAttempt): boolean {
+  // It is gone for good, whatever the policy says, and though the answer may have broken off after that.
+  if (httpStatus === GONE) return false;
   switch (failure) {
     case "BLOCKED":
       return false;
     case "RESPONSE": {
-      // It is gone for good, whatever the policy says.
-      if (httpStatus === GONE) return false;
       const statuses = policy?.retryStatuses ?? [];
       return statuses.length === 0 ? isRetriedByDefault(httpStatus) : statuses.includes(httpStatus);
     }

@@ -75,7 +75,7 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
       alarms.runs.delete(claim);
       claimer.resume();
     },
-    onReportAgain: (claim) => reporter.report(claim),
+    onReport: (claim) => reporter.report(claim),
   });
   const armed = new ArmedOccurrences({
     maxArmed,

@@ -88,7 +88,7 @@ async function drain(
   claimer.stop();
   session.drain();
   const isIdle = (): boolean => held.size === 0 && claimer.callsInFlight() === 0;
-  await waitUntil(isIdle, AbortSignal.any([signal, AbortSignal.timeout(drainMs)]));
+  await waitUntil(isIdle, AbortSignal.any([patience, AbortSignal.timeout(drainMs)]));
   const left = held.close();
   if (left > 0) logger.info({ claims: left }, "claims are left to other schedulers");
   await waitUntil(() => held.size === 0, patience);

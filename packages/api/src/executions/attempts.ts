@@ -13,6 +13,8 @@ export interface Attempt {
   readonly httpStatus: number;
 }
 
+/** Of a row that is known to have had none, and is to be written with what is told of attempts. */
+export const NO_ATTEMPTS = "[]";
 /** Older ones are dropped: a row, and the change that tells of it, stay below 100 KiB. */
 const MAX_ATTEMPTS = 100;
 const MAX_ERROR_LENGTH = 500;

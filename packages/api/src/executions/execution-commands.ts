@@ -22,7 +22,7 @@ export function cancelExecutionCommand(request: CancelExecutionRequest): WriteCo
   const identity = idempotentRequest(CancelExecutionRequestSchema, CancelExecutionResponseSchema, request);
   return {
     ...commandBase(identity, request.validateOnly, [`task:${key.taskId}`]),
-    needs: { taskIds: [key.taskId] },
+    needs: { cursorsOf: [key.taskId] },
     executionsNeeded: () => [key],
     decide(view, stage) {
       const row = decideCancel(executionOf(view, key, request.id), view, stage);
@@ -36,10 +36,10 @@ export function retryExecutionCommand(request: RetryExecutionRequest): WriteComm
   const identity = idempotentRequest(RetryExecutionRequestSchema, RetryExecutionResponseSchema, request);
   return {
     ...commandBase(identity, request.validateOnly, [`task:${key.taskId}`]),
-    needs: { taskIds: [key.taskId] },
+    needs: { cursorsOf: [key.taskId] },
     executionsNeeded: () => [key],
     decide(view, stage) {
-      const row = decideRetry(executionOf(view, key, request.id), new Map(view.tasks), stage);
+      const row = decideRetry(executionOf(view, key, request.id), new Map(view.cursors), stage);
       return () => answer({ execution: executionToProto(row), retriedCount: 1 });
     },
   };
@@ -60,10 +60,10 @@ export function retryExecutionsCommand(
       taskIds.map((id) => `task:${id}`),
       Math.max(1, keys.length),
     ),
-    needs: { taskIds },
+    needs: { cursorsOf: taskIds },
     executionsNeeded: () => keys,
     decide(view, stage) {
-      const tasks = new Map(view.tasks);
+      const tasks = new Map(view.cursors);
       let retriedCount = 0;
       for (const key of keys) {
         const row = view.execution(key);

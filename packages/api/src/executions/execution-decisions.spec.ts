@@ -1,4 +1,4 @@
-import type { TaskRow } from "../tasks/task-row.js";
+import { cursorOfTask, type TaskRow } from "../tasks/task-row.js";
 import { WriteStage } from "../writes/write-stage.js";
 import { executionRow, NOW_MS, taskRow, viewOf } from "../writes/write-view.fixture.js";
 import { attemptsOf, withAttempt } from "./attempts.js";
@@ -13,7 +13,7 @@ function cancel(row: ExecutionRow, task: TaskRow | null = taskRow({ nextRunTimeM
 
 function retry(row: ExecutionRow, tasks = [taskRow({ state: "COMPLETED", nextRunTimeMs: null, runCount: 3 })]) {
   const stage = new WriteStage();
-  const byId = new Map(tasks.map((task) => [task.id, task]));
+  const byId = new Map(tasks.map((task) => [task.id, cursorOfTask(task)]));
   return { row: decideRetry(row, byId, stage), saved: [...stage.executions.values()], task: stage.moves.get(7) };
 }
 

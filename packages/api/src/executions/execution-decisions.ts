@@ -1,5 +1,5 @@
 import { isUnfinished, ServiceError } from "@taskscheduler/domain";
-import type { TaskRow } from "../tasks/task-row.js";
+import type { TaskCursor } from "../tasks/task-row.js";
 import type { Stage, WriteView } from "../writes/write-command.js";
 import { attemptsOf } from "./attempts.js";
 import type { ExecutionKey, ExecutionRow } from "./execution-row.js";
@@ -34,7 +34,7 @@ export function decideCancel(row: ExecutionRow, view: WriteView, stage: Stage): 
   }
   const next = cancelled(row, "cancelled by a user", view.nowMs);
   stage.saveExecution(next);
-  const task = view.tasks.get(row.taskId);
+  const task = view.cursors.get(row.taskId);
   if (task?.state === "ACTIVE" && task.nextRunTimeMs === null && row.trigger !== "MANUAL") {
     stage.moveTask({ ...task, state: "COMPLETED" });
   }
@@ -47,7 +47,7 @@ export function decideCancel(row: ExecutionRow, view: WriteView, stage: Stage): 
  *
  * @param tasks as the command has left them so far: several of one task may run again
  */
-export function decideRetry(row: ExecutionRow, tasks: Map<number, TaskRow>, stage: Stage): ExecutionRow {
+export function decideRetry(row: ExecutionRow, tasks: Map<number, TaskCursor>, stage: Stage): ExecutionRow {
   if (row.state !== "FAILED") {
     throw new ServiceError(
       "EXECUTION_NOT_FAILED",
@@ -66,7 +66,7 @@ export function decideRetry(row: ExecutionRow, tasks: Map<number, TaskRow>, stag
   stage.saveExecution(next);
   // It has not run to its end after all.
   const isReopened = task.state === "COMPLETED" && row.trigger !== "MANUAL";
-  const moved: TaskRow = {
+  const moved: TaskCursor = {
     ...task,
     state: isReopened ? "ACTIVE" : task.state,
     runCount: Math.max(0, task.runCount - 1),

@@ -8,7 +8,7 @@ import {
   type ReportExecutionsResponse,
   ReportExecutionsResponseSchema,
 } from "@taskscheduler/proto";
-import { type Attempt, attemptsOf, withAttempt } from "../executions/attempts.js";
+import { type Attempt, attemptsOf, NO_ATTEMPTS, withAttempt } from "../executions/attempts.js";
 import { isWithdrawn } from "../executions/execution-decisions.js";
 import type { ExecutionKey, ExecutionRow } from "../executions/execution-row.js";
 import { cursorAfter, pauseGone } from "../tasks/task-decisions.js";
@@ -85,6 +85,9 @@ function recordHeld(row: ExecutionRow, report: ExecutionReport, ledger: Ledger):
       moveOn(row, ledger);
       return;
     }
+    case ExecutionState.RETRYING:
+      stage.saveExecution(handedBack(row, report, ledger.view.nowMs));
+      return;
     case ExecutionState.CANCELLED:
       stage.saveExecution(ended(row, report, "CANCELLED"));
       moveOn(row, ledger);
@@ -131,16 +134,24 @@ function pauseTask(taskId: number, { view, tasks, stage }: Ledger): void {
 
 /** What really ran wins over the cancellation, and the row says both. What was aborted says when it began, and ended. */
 function recordCancelled(row: ExecutionRow, report: ExecutionReport, ledger: Ledger): void {
-  if (report.state === ExecutionState.RUNNING || isTold(row)) return;
-  if (report.state === ExecutionState.SUCCEEDED || isWithdrawn(row)) {
-    const state = report.state === ExecutionState.SUCCEEDED ? "SUCCEEDED" : "FAILED";
-    const error = `ran; too late to be ${row.error}`;
+  const state = ENDED_STATES.get(report.state);
+  if (state === undefined || isTold(row)) return;
+  if (state === "SUCCEEDED" || (state === "FAILED" && isWithdrawn(row))) {
+    const ran = `ran; too late to be ${row.error}`;
+    const error = report.error === "" ? ran : `${report.error} (${ran})`;
     ledger.stage.saveExecution({ ...ended(row, report, state), fence: report.fence, error });
     moveOn(row, ledger);
     return;
   }
-  const attempts = withAttempt(row, attemptOf(row, report, "CANCELLED"));
+  const attempts = withAttempt(row, attemptOf(row, report, state));
   ledger.stage.saveExecution({ ...row, attempts, startTimeMs: row.startTimeMs ?? Number(report.startTimeMs) });
+}
+
+/** A claim that its scheduler has not begun, and will not: another may, or the same one later. It spends no retry. */
+function handedBack(row: ExecutionRow, report: ExecutionReport, nowMs: number): ExecutionRow {
+  const runTimeMs = Math.max(Math.ceil(nowMs) + report.retryAfterMs, row.retryTimeMs ?? row.scheduledTimeMs);
+  const attempts = row.attempts === "" ? NO_ATTEMPTS : row.attempts;
+  return { ...row, state: "RETRYING", retryTimeMs: runTimeMs, attempts, error: report.error };
 }
 
 /** Whether the row says how its last attempt ended. */
@@ -163,6 +174,12 @@ function ended(row: ExecutionRow, report: ExecutionReport, state: EndedState): E
     ...{ state, startTimeMs, endTimeMs: Number(report.endTimeMs), retryTimeMs: null, error, httpStatus, attempts },
   };
 }
+
+const ENDED_STATES: ReadonlyMap<ExecutionState, EndedState> = new Map([
+  [ExecutionState.SUCCEEDED, "SUCCEEDED"],
+  [ExecutionState.FAILED, "FAILED"],
+  [ExecutionState.CANCELLED, "CANCELLED"],
+]);
 
 type EndedState = "SUCCEEDED" | "FAILED" | "CANCELLED";
 

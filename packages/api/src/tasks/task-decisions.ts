@@ -73,11 +73,9 @@ function rearm(row: TaskRow, previous: TaskRow, view: WriteView, stage: Stage): 
 
 export function decideDelete(current: TaskRow, view: WriteView, stage: Stage): void {
   recordDue(current, "the task was deleted", view, stage);
-  withdrawClaims(current.id, "the task was deleted", view, stage);
+  // What is known to run goes on. What has begun in these moments wins over the withdrawal.
   for (const row of view.unfinishedOf(current.id)) {
-    const isRetryAhead = row.state === "CLAIMED" && (row.retryTimeMs ?? 0) > view.nowMs;
-    if (row.state !== "PENDING" && row.state !== "RETRYING" && !isRetryAhead) continue;
-    stage.saveExecution(withdrawn(row, "the task was deleted", view.nowMs));
+    if (row.state !== "RUNNING") stage.saveExecution(withdrawn(row, "the task was deleted", view.nowMs));
   }
   stage.deleteTask(current);
 }

@@ -3,7 +3,8 @@ import type { Alarm } from "../alarms/slot-alarms.js";
 
 /** How a run ended. */
 export interface Outcome {
-  readonly state: "SUCCEEDED" | "FAILED" | "CANCELLED";
+  /** `RETRYING`: it has not begun, and is handed back. */
+  readonly state: "SUCCEEDED" | "FAILED" | "CANCELLED" | "RETRYING";
   /** Server time, whole. */
   readonly startTimeMs: number;
   readonly endTimeMs: number;
@@ -13,7 +14,7 @@ export interface Outcome {
   readonly failure: "NONE" | "RESPONSE" | "CONNECTION" | "TIMEOUT" | "BLOCKED" | "SECRET_UNKNOWN" | "INTERRUPTED";
   /** The target's answer; 0: none. */
   readonly httpStatus: number;
-  /** How long the target asks to be left alone; 0: it does not say. */
+  /** How long the target asks to be left alone; 0: it does not say. Of what is handed back: when it may be claimed anew. */
   readonly retryAfterMs: number;
 }
 
@@ -36,6 +37,8 @@ export interface HeldClaim {
   readonly runTimeMs: number;
   /** Undefined: a reminder. */
   readonly target: Target | undefined;
+  /** Of its target; undefined: it calls nobody. */
+  readonly host: string | undefined;
   fence: number;
   /** Under which it was granted. */
   incarnation: number;

@@ -26,7 +26,7 @@ describe("held claims", () => {
       settled,
       onArmed: (claim) => armed.push(claim),
       onGone: (claim) => gone.push(claim),
-      onReportAgain: (claim) => again.push(claim),
+      onReport: (claim) => again.push(claim),
     });
   });
 
@@ -50,11 +50,41 @@ describe("held claims", () => {
   });
 
   it("knows about how much it is to call", () => {
-    const webhook = { body: "x".repeat(5_000) };
-    held.grant({ ...grantOf(1), target: { webhook } as Target }, 5);
+    const webhook = { url: "http://a/", headers: {}, body: "x".repeat(5_000) };
+    held.grant({ ...grantOf(1), target: { webhook } as unknown as Target }, 5);
     expect(held.targetBytes).toBeGreaterThan(5_000);
     held.withdraw(key, 2);
     expect(held.targetBytes).toBe(0);
+  });
+
+  it("hands back what is too much for one host, and takes the others' on", () => {
+    const at = (url: string) => ({ webhook: { url, headers: {}, body: "" } }) as unknown as Target;
+    for (let taskId = 1; taskId <= 10_002; taskId++)
+      held.grant({ ...grantOf(1, taskId), target: at("http://slow/") }, 5);
+    expect(armed).toHaveLength(10_000);
+    expect(again).toHaveLength(2);
+    expect(again[0]).toMatchObject({
+      state: "ended",
+      outcome: { state: "RETRYING", error: expect.stringMatching("slow") },
+    });
+    expect(again[0]!.outcome!.retryAfterMs).toBeGreaterThanOrEqual(30_000);
+    held.grant({ ...grantOf(1, 20_000), target: at("http://other/") }, 5);
+    held.grant(grantOf(1, 20_001), 5);
+    expect(armed).toHaveLength(10_002);
+    for (const claim of again) held.reported(claim, 1);
+    held.withdraw("1.100", 2);
+    held.grant({ ...grantOf(2, 10_001), target: at("http://slow/") }, 5);
+    expect(armed).toHaveLength(10_003);
+  });
+
+  it("hands back what is due when it closes, and leaves what is not", () => {
+    held.grant(grantOf(1, 1), 5);
+    held.grant(grantOf(1, 2), 5);
+    held.due(armed[0]!);
+    expect(held.close()).toBe(2);
+    expect(gone).toEqual([armed[1]]);
+    expect(again).toEqual([armed[0]]);
+    expect(again[0]).toMatchObject({ state: "ended", outcome: { state: "RETRYING", retryAfterMs: 0 } });
   });
 
   it("aborts a run that a user has cancelled, and keeps it until it is reported", () => {

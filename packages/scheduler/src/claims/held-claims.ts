@@ -1,8 +1,8 @@
-import type { Target } from "@taskscheduler/proto";
 import type { ClaimGrant } from "./claim-grant.js";
 import type { ClaimState, HeldClaim, Outcome } from "./held-claim.js";
 import { occurrenceKey } from "./occurrence-key.js";
 import type { SettledFences } from "./settled-fences.js";
+import { TargetLoad, targetHost } from "./target-load.js";
 
 /** What a heartbeat says is held. */
 export interface HeldSnapshot {
@@ -17,11 +17,12 @@ export interface HeldClaimsOptions {
   readonly onArmed: (claim: HeldClaim) => void;
   /** It is not to run any more. */
   readonly onGone: (claim: HeldClaim) => void;
-  /** It ended already; its outcome is to be reported under the new fence. */
-  readonly onReportAgain: (claim: HeldClaim) => void;
+  /** It ended already, and its outcome is to be reported under the new fence; or it is handed back. */
+  readonly onReport: (claim: HeldClaim) => void;
 }
 
-const otherTargetBytes = 1_000;
+/** What is handed back as too much waits for its host comes again after this, and up to as long again. */
+const handedBackForMs = 30_000;
 const unstarted: ReadonlySet<ClaimState> = new Set(["armed", "due"]);
 
 /**
@@ -35,7 +36,7 @@ export class HeldClaims {
   readonly #options: HeldClaimsOptions;
   readonly #claims = new Map<string, HeldClaim>();
   #grantNumber = 0;
-  #targetBytes = 0;
+  readonly #load = new TargetLoad();
   #isClosed = false;
 
   constructor(options: HeldClaimsOptions) {
@@ -48,7 +49,7 @@ export class HeldClaims {
 
   /** What the targets of all take, about. */
   get targetBytes(): number {
-    return this.#targetBytes;
+    return this.#load.bytes;
   }
 
   /** How many have an outcome that is not acknowledged. */
@@ -78,13 +79,14 @@ export class HeldClaims {
     if (held.state === "ended" && held.outcome?.state !== "SUCCEEDED") {
       // Another attempt.
       this.#remove(held);
+      if (this.#isClosed) return false;
       this.#hold(key, grant, incarnation);
       return true;
     }
     held.fence = grant.fence;
     held.incarnation = incarnation;
     held.grantNumber = ++this.#grantNumber;
-    if (held.state === "ended") this.#options.onReportAgain(held);
+    if (held.state === "ended") this.#options.onReport(held);
     return true;
   }
 
@@ -114,12 +116,20 @@ export class HeldClaims {
     }
   }
 
-  /** Leaves everything that has not started to others, and takes nothing more. Returns how many were left. */
+  /**
+   * Leaves everything that has not started to others, and takes nothing more. What is due is handed back: else nobody could
+   * tell that it was not made. Returns how many were left.
+   */
   close(): number {
     this.#isClosed = true;
-    const before = this.#claims.size;
-    for (const claim of this.#claims.values()) if (unstarted.has(claim.state)) this.#remove(claim);
-    return before - this.#claims.size;
+    let left = 0;
+    for (const claim of this.#claims.values()) {
+      if (!unstarted.has(claim.state)) continue;
+      left++;
+      if (claim.state === "due") this.#handBack(claim, 0, "its scheduler was stopped");
+      else this.#remove(claim);
+    }
+    return left;
   }
 
   /** What is held under an incarnation. */
@@ -160,7 +170,7 @@ export class HeldClaims {
     if (claim.state !== "ended") return;
     this.#options.settled.settle(claim.key, fence);
     if (claim.fence === fence) this.#remove(claim);
-    else this.#options.onReportAgain(claim);
+    else this.#options.onReport(claim);
   }
 
   #hold(key: string, grant: ClaimGrant, incarnation: number): void {
@@ -173,6 +183,7 @@ export class HeldClaims {
       attempt,
       runTimeMs,
       target,
+      host: targetHost(target),
       fence,
       incarnation,
       grantNumber,
@@ -184,19 +195,25 @@ export class HeldClaims {
       alarm: undefined,
     };
     this.#claims.set(key, claim);
-    this.#targetBytes += sizeOf(target);
-    this.#options.onArmed(claim);
+    this.#load.add(claim.host, target);
+    if (!this.#load.isFull(claim.host)) this.#options.onArmed(claim);
+    else this.#handBack(claim, handedBackForMs * (1 + Math.random()), `too many others wait for ${claim.host}`);
+  }
+
+  /** It has not begun: another scheduler may claim it, or this one later. */
+  #handBack(claim: HeldClaim, afterMs: number, error: string): void {
+    const { runTimeMs } = claim;
+    this.end(claim, {
+      ...{ state: "RETRYING", startTimeMs: runTimeMs, endTimeMs: runTimeMs, error },
+      ...{ failure: "NONE", httpStatus: 0, retryAfterMs: Math.round(afterMs) },
+    });
+    this.#options.onReport(claim);
   }
 
   #remove(claim: HeldClaim): void {
     claim.state = "gone";
     this.#claims.delete(claim.key);
-    this.#targetBytes -= sizeOf(claim.target);
+    this.#load.delete(claim.host, claim.target);
     this.#options.onGone(claim);
   }
-}
-
-/** A body and, about, all else. */
-function sizeOf(target: Target | undefined): number {
-  return target === undefined ? 0 : (target.webhook?.body.length ?? 0) + otherTargetBytes;
 }

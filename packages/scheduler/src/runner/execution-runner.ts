@@ -45,9 +45,8 @@ export function createExecutionRunner(options: ExecutionRunnerOptions): RunQueue
 }
 
 /** What cannot be called at all is told so at once. */
-function laneOf({ taskId, target }: HeldClaim): Lane | undefined {
-  const url = target?.webhook?.url ?? "";
-  return URL.canParse(url) ? { host: new URL(url).host, taskId } : undefined;
+function laneOf({ taskId, host }: HeldClaim): Lane | undefined {
+  return host === undefined ? undefined : { host, taskId };
 }
 
 async function execute(claim: HeldClaim, options: Options): Promise<void> {

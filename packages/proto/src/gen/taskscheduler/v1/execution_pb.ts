@@ -259,7 +259,8 @@ export enum ExecutionState {
   RUNNING = 3,
 
   /**
-   * It failed and will be tried again.
+   * It failed and will be tried again, at `retry_time`; or it was due where too many others waited, or as its scheduler was
+   * stopped, and waits for another moment.
    *
    * @generated from enum value: EXECUTION_STATE_RETRYING = 4;
    */
