@@ -173,6 +173,21 @@ describe("a row of the ledger", () => {
     expect(reminder.task).toMatchObject({ state: "COMPLETED" });
   });
 
+  test("that was handed back runs within the catch-up window, also beside later ones, and is missed after it", () => {
+    const daily = taskRow({ webhook: WEBHOOK, recurrence: "DAILY", nextRunTimeMs: NOW_MS - 1_000 });
+    const handedBack = (ageMs: number) => {
+      const scheduledTimeMs = NOW_MS - ageMs;
+      return executionRow({ state: "RETRYING", attempts: "[]", retryTimeMs: NOW_MS, scheduledTimeMs });
+    };
+    expect(take(handedBack(DAY_MS - 1), daily).result.grant).toMatchObject({ attempt: 2 });
+    const { result, rows } = take(handedBack(DAY_MS + 1), daily);
+    expect(result.grant).toBeUndefined();
+    expect(rows).toMatchObject([{ state: "MISSED", missedCount: 1, retryTimeMs: null }]);
+    expect(take({ ...handedBack(DAY_MS + 1), trigger: "MANUAL" }, daily).result.grant).toBeDefined();
+    const reminder = take(handedBack(1_000), taskRow({ nextRunTimeMs: null }));
+    expect(reminder.result.grant).toBeDefined();
+  });
+
   test("whose holder died when it was due tells that its attempt is lost, and spends no retry", () => {
     const row = executionRow({ incarnation: 9, failures: 1, startTimeMs: NOW_MS, scheduledTimeMs: NOW_MS - 10_000 });
     const { result, rows } = take(row);

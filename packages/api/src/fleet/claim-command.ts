@@ -8,7 +8,7 @@ import {
   ClaimResultSchema,
   type Grant,
 } from "@taskscheduler/proto";
-import { runningAttempt, withAttempt } from "../executions/attempts.js";
+import { attemptsOf, runningAttempt, withAttempt } from "../executions/attempts.js";
 import { isReopenable, withdrawn } from "../executions/execution-decisions.js";
 import { type ExecutionKey, type ExecutionRow, newExecution } from "../executions/execution-row.js";
 import { isSettled } from "../tasks/task-decisions.js";
@@ -160,18 +160,10 @@ function takeRecorded(row: ExecutionRow, task: TaskCursor | undefined, claiming:
     stage.saveExecution(withdrawn(row, "the task was deleted", view.nowMs));
     return undefined;
   }
-  if (row.state === "RETRYING" && row.failures > 0 && task.webhookBytes === 0) {
-    stage.saveExecution(withdrawn(row, "the task calls nothing any more", view.nowMs));
+  const given = givenUp(row, held, rules, view.nowMs, task);
+  if (given !== undefined) {
+    stage.saveExecution(given);
     if (task.nextRunTimeMs === null && task.state === "ACTIVE") stage.moveTask({ ...task, state: "COMPLETED" });
-    return undefined;
-  }
-  if (held && row.trigger !== "MANUAL" && isGivenUp(row, rules, view.nowMs, task)) {
-    const error = "its scheduler died, and its time had gone by when another could take over";
-    const missed = { missedCount: 1, missedUntilMs: row.scheduledTimeMs };
-    stage.saveExecution({ ...row, ...missed, state: "MISSED", fence: row.fence + 1, endTimeMs: view.nowMs, error });
-    if (task.nextRunTimeMs === null && task.state === "ACTIVE") {
-      stage.moveTask({ ...task, state: "COMPLETED" });
-    }
     return undefined;
   }
   return grant(held ? lost(row, view.nowMs) : row, row.attempt + 1, task, claiming);
@@ -189,11 +181,29 @@ function lost(row: ExecutionRow, nowMs: number): ExecutionRow {
   return { ...row, attempts };
 }
 
-/** A take-over follows the misfire policy as well: the latest one due runs, within the window. */
-function isGivenUp(row: ExecutionRow, rules: ClaimRules, nowMs: number, task: TaskCursor): boolean {
-  if (row.startTimeMs !== null) return false;
+/** What becomes of a row that is not to run any more; undefined: it runs. */
+function givenUp(
+  row: ExecutionRow,
+  held: boolean,
+  rules: ClaimRules,
+  nowMs: number,
+  task: TaskCursor,
+): ExecutionRow | undefined {
+  const hasBegun = row.startTimeMs !== null || attemptsOf(row).length > 0;
+  if (row.state === "RETRYING" && hasBegun && !callsTarget(task)) {
+    return withdrawn(row, "the task calls nothing any more", nowMs);
+  }
+  if (row.state === "PENDING" || row.trigger === "MANUAL") return undefined;
+  // A take-over follows the misfire policy: the latest one due runs, within the window. What was handed back waits for its
+  // host's sake, however often its task is due meanwhile.
   const laterDue = task.state === "ACTIVE" && task.nextRunTimeMs !== null && task.nextRunTimeMs <= nowMs;
-  return laterDue || nowMs - row.scheduledTimeMs > rules.catchUpWindowMs;
+  const isTooLate = nowMs - row.scheduledTimeMs > rules.catchUpWindowMs;
+  if (row.startTimeMs !== null || !(isTooLate || (held && laterDue)) || (!held && hasBegun)) return undefined;
+  const error = held
+    ? "its scheduler died, and its time had gone by when another could take over"
+    : "it was handed back, and its time had gone by when another could run it";
+  const missed = { missedCount: 1, missedUntilMs: row.scheduledTimeMs, retryTimeMs: null };
+  return { ...row, ...missed, state: "MISSED", fence: row.fence + 1, endTimeMs: nowMs, error };
 }
 
 function grantRun(task: TaskCursor, settlement: Settlement, claiming: Claiming): Grant | undefined {

@@ -142,6 +142,30 @@ describe("of a task that calls a target", () => {
     expect(attemptsOf(row!)).toMatchObject([{ attempt: 1, state: "SUCCEEDED", endTimeMs: NOW_MS + 3 }]);
   });
 
+  test("that it runs is told though it was withdrawn in its first moments: so it can be cancelled", () => {
+    const withdrawn = executionRow({ state: "CANCELLED", fence: 2, error: "withdrawn: the task was deleted" });
+    const { accepted, row } = report(viewOf([], [withdrawn]), 1, { state: ExecutionState.RUNNING });
+    expect(accepted).toBe(true);
+    expect(row).toMatchObject({ state: "RUNNING", fence: 1, endTimeMs: null, error: "" });
+    expect(report(viewOf([], [row!])).row).toMatchObject({ state: "SUCCEEDED", fence: 1 });
+  });
+
+  test("what is handed back waits, without an attempt, and spends no retry", () => {
+    const back = { state: ExecutionState.RETRYING, retryAfterMs: 40_000, error: "too much waits for slow" };
+    const { row, task: moved } = report(viewOf([task], [executionRow()]), 1, back);
+    const expected = { state: "RETRYING", attempt: 0, retryTimeMs: NOW_MS + 40_000, failures: 0, startTimeMs: null };
+    expect(row).toMatchObject({ ...expected, error: "too much waits for slow" });
+    expect(attemptsOf(row!)).toEqual([]);
+    expect(moved).toBeUndefined();
+  });
+
+  test("what a stopping scheduler broke off is made again at once, and spends no retry", () => {
+    const interrupted = { ...failed, httpStatus: 0, failure: AttemptFailure.INTERRUPTED, error: "broken off" };
+    const row = report(viewOf([task], [executionRow({ failures: 4 })]), 1, interrupted).row!;
+    expect(row).toMatchObject({ state: "RETRYING", retryTimeMs: NOW_MS, failures: 4 });
+    expect(attemptsOf(row)).toMatchObject([{ attempt: 1, state: "FAILED", error: "broken off" }]);
+  });
+
   describe("which a user has cancelled meanwhile", () => {
     const cancelled = executionRow({
       state: "CANCELLED",

@@ -134,6 +134,11 @@ function pauseTask(taskId: number, { view, tasks, stage }: Ledger): void {
 
 /** What really ran wins over the cancellation, and the row says both. What was aborted says when it began, and ended. */
 function recordCancelled(row: ExecutionRow, report: ExecutionReport, ledger: Ledger): void {
+  if (report.state === ExecutionState.RUNNING && isWithdrawn(row)) {
+    // It is seen, and can be cancelled, until it has ended.
+    ledger.stage.saveExecution({ ...begun(row, report), fence: report.fence, endTimeMs: null, error: "" });
+    return;
+  }
   const state = ENDED_STATES.get(report.state);
   if (state === undefined || isTold(row)) return;
   if (state === "SUCCEEDED" || (state === "FAILED" && isWithdrawn(row))) {
@@ -147,11 +152,12 @@ function recordCancelled(row: ExecutionRow, report: ExecutionReport, ledger: Led
   ledger.stage.saveExecution({ ...row, attempts, startTimeMs: row.startTimeMs ?? Number(report.startTimeMs) });
 }
 
-/** A claim that its scheduler has not begun, and will not: another may, or the same one later. It spends no retry. */
+/** A claim that its scheduler has not begun, and will not: another may, or the same one later. It was no attempt. */
 function handedBack(row: ExecutionRow, report: ExecutionReport, nowMs: number): ExecutionRow {
   const runTimeMs = Math.max(Math.ceil(nowMs) + report.retryAfterMs, row.retryTimeMs ?? row.scheduledTimeMs);
   const attempts = row.attempts === "" ? NO_ATTEMPTS : row.attempts;
-  return { ...row, state: "RETRYING", retryTimeMs: runTimeMs, attempts, error: report.error };
+  const attempt = Math.max(0, row.attempt - 1);
+  return { ...row, state: "RETRYING", attempt, retryTimeMs: runTimeMs, attempts, error: report.error };
 }
 
 /** Whether the row says how its last attempt ended. */

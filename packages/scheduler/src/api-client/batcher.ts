@@ -138,7 +138,12 @@ export async function sendApart<T>(
     if (items.length === 1 && verdict === "TOO_LARGE") throw error;
     if (items.length === 1) return giveUp(first, error);
     const middle = items.length >> 1;
-    await sendApart(items.slice(0, middle), send, verdictOn, giveUp);
-    await sendApart(items.slice(middle), send, verdictOn, giveUp);
+    const halves = [items.slice(0, middle), items.slice(middle)];
+    // One after the other, and the second though the first failed: it is not at fault.
+    const failures: unknown[] = [];
+    for (const half of halves) {
+      await sendApart(half, send, verdictOn, giveUp).catch((failure: unknown) => failures.push(failure));
+    }
+    if (failures.length > 0) throw failures[0];
   }
 }

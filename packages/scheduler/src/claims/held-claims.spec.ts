@@ -57,24 +57,30 @@ describe("held claims", () => {
     expect(held.targetBytes).toBe(0);
   });
 
-  it("hands back what is too much for one host, and takes the others' on", () => {
+  it("hands back what is too much for one host when little room is left, and takes the others' on", () => {
     const at = (url: string) => ({ webhook: { url, headers: {}, body: "" } }) as unknown as Target;
-    for (let taskId = 1; taskId <= 10_002; taskId++)
-      held.grant({ ...grantOf(1, taskId), target: at("http://slow/") }, 5);
-    expect(armed).toHaveLength(10_000);
-    expect(again).toHaveLength(2);
+    const grant = (taskId: number, url: string) => {
+      held.grant({ ...grantOf(1, taskId), target: at(url) }, 5);
+      held.due(last());
+    };
+    for (let taskId = 1; taskId <= 40_000; taskId++) grant(taskId, "http://slow/");
+    for (let taskId = 40_001; taskId <= 50_000; taskId++) grant(taskId, "http://other/");
+    expect(again).toEqual([]);
+    grant(50_001, "http://slow/");
+    expect(again).toHaveLength(1);
     expect(again[0]).toMatchObject({
       state: "ended",
-      outcome: { state: "RETRYING", error: expect.stringMatching("slow") },
+      outcome: { state: "RETRYING", error: "too much waits for slow" },
     });
     expect(again[0]!.outcome!.retryAfterMs).toBeGreaterThanOrEqual(30_000);
-    held.grant({ ...grantOf(1, 20_000), target: at("http://other/") }, 5);
-    held.grant(grantOf(1, 20_001), 5);
-    expect(armed).toHaveLength(10_002);
-    for (const claim of again) held.reported(claim, 1);
-    held.withdraw("1.100", 2);
-    held.grant({ ...grantOf(2, 10_001), target: at("http://slow/") }, 5);
-    expect(armed).toHaveLength(10_003);
+    grant(50_002, "http://third/");
+    held.grant(grantOf(1, 50_003), 5);
+    held.due(last());
+    expect(again).toHaveLength(1);
+    held.reported(again[0]!, 1);
+    for (let taskId = 1; taskId <= 10; taskId++) held.withdraw(`${taskId}.100`, 2);
+    grant(50_004, "http://slow/");
+    expect(again).toHaveLength(1);
   });
 
   it("hands back what is due when it closes, and leaves what is not", () => {

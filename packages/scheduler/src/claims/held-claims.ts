@@ -139,8 +139,12 @@ export class HeldClaims {
     return { claims, grantNumber: this.#grantNumber };
   }
 
+  /** Its time has come: it waits for its turn, or is handed back where too much waits for its host. */
   due(claim: HeldClaim): void {
-    if (claim.state === "armed") claim.state = "due";
+    if (claim.state !== "armed") return;
+    claim.state = "due";
+    if (!this.#load.isTooMuch(claim.host)) return;
+    this.#handBack(claim, handedBackForMs * (1 + Math.random()), `too much waits for ${claim.host}`);
   }
 
   /** It came too early: its time is waited for once more. */
@@ -196,8 +200,7 @@ export class HeldClaims {
     };
     this.#claims.set(key, claim);
     this.#load.add(claim.host, target);
-    if (!this.#load.isFull(claim.host)) this.#options.onArmed(claim);
-    else this.#handBack(claim, handedBackForMs * (1 + Math.random()), `too many others wait for ${claim.host}`);
+    this.#options.onArmed(claim);
   }
 
   /** It has not begun: another scheduler may claim it, or this one later. */

@@ -1,8 +1,11 @@
 import type { Target } from "@taskscheduler/proto";
 
-/** What one host may have waiting here; what is more is handed back, to be claimed anew later. */
+/** Half of what can be held at all. Below, there is room for everybody, and nothing is handed back. */
+const muchClaims = 50_000;
+const muchBytes = 128 * 1024 * 1024;
+/** What a host may have of that then; what is more is handed back, to be claimed anew later. */
 const maxClaimsPerHost = 10_000;
-const maxBytesPerHost = 64 * 1024 * 1024;
+const maxBytesPerHost = 32 * 1024 * 1024;
 /** Of a target beside its body, URL and headers. */
 const otherBytes = 500;
 
@@ -14,6 +17,7 @@ interface HostLoad {
 /** How much is held for target hosts: one that is slow, or has much to do, is not to take all that can be held. */
 export class TargetLoad {
   readonly #hosts = new Map<string, HostLoad>();
+  #claims = 0;
   #bytes = 0;
 
   /** What the targets of all take, about. */
@@ -21,8 +25,10 @@ export class TargetLoad {
     return this.#bytes;
   }
 
-  isFull(host: string | undefined): boolean {
-    const load = host === undefined ? undefined : this.#hosts.get(host);
+  /** Whether a host has so much that others may soon find no room. */
+  isTooMuch(host: string | undefined): boolean {
+    if (host === undefined || (this.#claims <= muchClaims && this.#bytes <= muchBytes)) return false;
+    const load = this.#hosts.get(host);
     return load !== undefined && (load.claims > maxClaimsPerHost || load.bytes > maxBytesPerHost);
   }
 
@@ -35,6 +41,7 @@ export class TargetLoad {
   }
 
   #count(host: string | undefined, claims: number, bytes: number): void {
+    this.#claims += claims;
     this.#bytes += bytes;
     if (host === undefined) return;
     const load = this.#hosts.get(host) ?? { claims: 0, bytes: 0 };
