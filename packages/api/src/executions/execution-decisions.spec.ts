@@ -2,7 +2,7 @@ import { cursorOfTask, type TaskRow } from "../tasks/task-row.js";
 import { WriteStage } from "../writes/write-stage.js";
 import { executionRow, NOW_MS, taskRow, viewOf } from "../writes/write-view.fixture.js";
 import { attemptsOf, withAttempt } from "./attempts.js";
-import { decideCancel, decideRetry, isReopenable, withdrawn } from "./execution-decisions.js";
+import { decideCancel, decideRetry, isReopenable, leftBehind, withdrawn } from "./execution-decisions.js";
 import type { ExecutionRow } from "./execution-row.js";
 
 function cancel(row: ExecutionRow, task: TaskRow | null = taskRow({ nextRunTimeMs: null })) {
@@ -45,6 +45,18 @@ describe("to cancel an execution", () => {
   it("is for good: only what a change of the task took back comes back", () => {
     expect(isReopenable(cancel(executionRow()).row)).toBe(false);
     expect(isReopenable(withdrawn(executionRow(), "the schedule was changed", NOW_MS))).toBe(true);
+  });
+});
+
+describe("what a deleted task leaves behind", () => {
+  it("was missed where it was due and nothing is known to have begun it, and is withdrawn else", () => {
+    expect(leftBehind(executionRow(), NOW_MS)).toMatchObject({ state: "MISSED", fence: 2, missedCount: 1 });
+    const ahead = executionRow({ scheduledTimeMs: NOW_MS + 1 });
+    const others = [ahead, executionRow({ trigger: "MANUAL" }), executionRow({ state: "PENDING" })];
+    for (const row of [...others, executionRow({ state: "RETRYING", startTimeMs: NOW_MS - 5 })]) {
+      const left = leftBehind(row, NOW_MS);
+      expect(left).toMatchObject({ state: "CANCELLED", fence: 2, error: "withdrawn: the task was deleted" });
+    }
   });
 });
 

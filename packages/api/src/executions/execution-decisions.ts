@@ -16,6 +16,21 @@ function cancelled(row: ExecutionRow, error: string, nowMs: number): ExecutionRo
   return { ...row, state: "CANCELLED", fence: row.fence + 1, endTimeMs: nowMs, retryTimeMs: null, error };
 }
 
+/**
+ * What becomes of an unfinished row that nobody will run, as its task is deleted. An occurrence that was due, and that
+ * nothing is known to have begun, was missed; all else is withdrawn. A run that had begun all the same wins over either.
+ */
+export function leftBehind(row: ExecutionRow, nowMs: number): ExecutionRow {
+  const why = "the task was deleted";
+  const hasBegun = row.startTimeMs !== null || attemptsOf(row).length > 0;
+  if (row.state !== "CLAIMED" || row.trigger === "MANUAL" || hasBegun || row.scheduledTimeMs > nowMs) {
+    return withdrawn(row, why, nowMs);
+  }
+  const missed = { missedCount: 1, missedUntilMs: row.scheduledTimeMs, retryTimeMs: null };
+  const error = `nothing had run it when ${why}`;
+  return { ...row, ...missed, state: "MISSED", fence: row.fence + 1, endTimeMs: nowMs, error };
+}
+
 /** Whether it was its task's change that took the row back, and not a user who cancelled it. */
 export function isWithdrawn({ error }: Pick<ExecutionRow, "error">): boolean {
   return error.startsWith(WITHDRAWN);

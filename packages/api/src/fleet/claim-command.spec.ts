@@ -202,7 +202,9 @@ describe("a row of the ledger", () => {
     const view = viewOf([], [executionRow({ incarnation: 9 })]);
     const { result, rows } = claim(view, { recorded: true, incarnation: 2 });
     expect(result.grant).toBeUndefined();
-    expect(rows).toMatchObject([{ state: "CANCELLED", fence: 2, error: "withdrawn: the task was deleted" }]);
+    expect(rows).toMatchObject([{ state: "MISSED", fence: 2, error: "nothing had run it when the task was deleted" }]);
+    const running = viewOf([], [executionRow({ state: "RUNNING", incarnation: 9, startTimeMs: NOW_MS })]);
+    expect(claim(running, { recorded: true, incarnation: 2 }).rows).toMatchObject([{ state: "FAILED", fence: 2 }]);
   });
 });
 

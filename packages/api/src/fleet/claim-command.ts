@@ -9,7 +9,7 @@ import {
   type Grant,
 } from "@taskscheduler/proto";
 import { attemptsOf, runningAttempt, withAttempt } from "../executions/attempts.js";
-import { isReopenable, withdrawn } from "../executions/execution-decisions.js";
+import { isReopenable, leftBehind, withdrawn } from "../executions/execution-decisions.js";
 import { type ExecutionKey, type ExecutionRow, newExecution } from "../executions/execution-row.js";
 import { isSettled } from "../tasks/task-decisions.js";
 import { scheduleOf, type TaskCursor } from "../tasks/task-row.js";
@@ -157,7 +157,7 @@ function takeRecorded(row: ExecutionRow, task: TaskCursor | undefined, claiming:
   if (held && row.incarnation !== null && view.incarnations.has(row.incarnation)) return undefined;
   if ((row.retryTimeMs ?? 0) > view.nowMs + CLAIM_AHEAD_MS) return undefined;
   if (task === undefined) {
-    stage.saveExecution(withdrawn(row, "the task was deleted", view.nowMs));
+    stage.saveExecution(row.state === "RUNNING" ? orphaned(row, view.nowMs) : leftBehind(row, view.nowMs));
     return undefined;
   }
   const given = givenUp(row, held, rules, view.nowMs, task);
@@ -167,6 +167,12 @@ function takeRecorded(row: ExecutionRow, task: TaskCursor | undefined, claiming:
     return undefined;
   }
   return grant(held ? lost(row, view.nowMs) : row, row.attempt + 1, task, claiming);
+}
+
+/** It had begun, nobody knows how it ended, and there is nothing to run again. */
+function orphaned(row: ExecutionRow, nowMs: number): ExecutionRow {
+  const error = "its scheduler died, and its task was deleted";
+  return { ...lost(row, nowMs), state: "FAILED", fence: row.fence + 1, endTimeMs: nowMs, error };
 }
 
 /** An attempt that was due may have been made: the row says so, and that nobody knows how it ended. It spends no retry. */

@@ -194,11 +194,12 @@ export class FeedCursor {
     if (execution?.scheduledTime === undefined) return;
     const { taskId, state } = execution;
     const scheduledTimeMs = timestampMs(execution.scheduledTime);
-    if (incarnation === this.#incarnation && state === ExecutionState.CANCELLED) {
+    const isEnded = state === ExecutionState.CANCELLED || state === ExecutionState.MISSED;
+    if (incarnation === this.#incarnation && isEnded) {
       const claim = { taskId, scheduledTimeMs: BigInt(scheduledTimeMs), fence };
       const held = create(HeldClaimSchema, claim);
       verdicts.withdrawn.push(held);
-      if (!isWithdrawn(execution)) verdicts.cancelled.push(held);
+      if (state === ExecutionState.CANCELLED && !isWithdrawn(execution)) verdicts.cancelled.push(held);
     }
     if (!this.#shardSet.has(shardOf(taskId))) return;
     if (state === ExecutionState.PENDING) {

@@ -150,6 +150,19 @@ describe("of a task that calls a target", () => {
     expect(report(viewOf([], [row!])).row).toMatchObject({ state: "SUCCEEDED", fence: 1 });
   });
 
+  test("what ran although its task was deleted is recorded, also where it counted as missed by then", () => {
+    const missed = executionRow({ state: "MISSED", fence: 2, missedCount: 1, missedUntilMs: NOW_MS });
+    const { accepted, row } = report(viewOf([], [missed]));
+    expect(accepted).toBe(true);
+    expect(row).toMatchObject({
+      state: "SUCCEEDED",
+      fence: 1,
+      missedCount: 0,
+      missedUntilMs: null,
+      error: "ran after all",
+    });
+  });
+
   test("what is handed back waits, without an attempt, and spends no retry", () => {
     const back = { state: ExecutionState.RETRYING, retryAfterMs: 40_000, error: "too much waits for slow" };
     const { row, task: moved } = report(viewOf([task], [executionRow()]), 1, back);

@@ -66,8 +66,8 @@ function record(report: ExecutionReport, ledger: Ledger): boolean {
     if (isHeld) recordHeld(row, report, ledger);
     return true;
   }
-  if (row.state !== "CANCELLED" || row.fence !== report.fence + 1) return false;
-  recordCancelled(row, report, ledger);
+  if (row.fence !== report.fence + 1 || (row.state !== "CANCELLED" && row.state !== "MISSED")) return false;
+  recordLate(row, report, ledger);
   return true;
 }
 
@@ -132,19 +132,24 @@ function pauseTask(taskId: number, { view, tasks, stage }: Ledger): void {
   stage.moveTask(paused);
 }
 
-/** What really ran wins over the cancellation, and the row says both. What was aborted says when it began, and ended. */
-function recordCancelled(row: ExecutionRow, report: ExecutionReport, ledger: Ledger): void {
-  if (report.state === ExecutionState.RUNNING && isWithdrawn(row)) {
+/**
+ * What really ran wins over the row that was ended without it: withdrawn, or given up as its task was deleted. The row says
+ * both. What a user cancelled, and was aborted, says when it began, and ended.
+ */
+function recordLate(row: ExecutionRow, report: ExecutionReport, ledger: Ledger): void {
+  const isByUser = row.state === "CANCELLED" && !isWithdrawn(row);
+  const ranAfterAll = { fence: report.fence, missedCount: 0, missedUntilMs: null };
+  if (report.state === ExecutionState.RUNNING && !isByUser) {
     // It is seen, and can be cancelled, until it has ended.
-    ledger.stage.saveExecution({ ...begun(row, report), fence: report.fence, endTimeMs: null, error: "" });
+    ledger.stage.saveExecution({ ...begun(row, report), ...ranAfterAll, endTimeMs: null, error: "" });
     return;
   }
   const state = ENDED_STATES.get(report.state);
   if (state === undefined || isTold(row)) return;
-  if (state === "SUCCEEDED" || (state === "FAILED" && isWithdrawn(row))) {
-    const ran = `ran; too late to be ${row.error}`;
+  if (state === "SUCCEEDED" || (state === "FAILED" && !isByUser)) {
+    const ran = row.state === "MISSED" ? "ran after all" : `ran; too late to be ${row.error}`;
     const error = report.error === "" ? ran : `${report.error} (${ran})`;
-    ledger.stage.saveExecution({ ...ended(row, report, state), fence: report.fence, error });
+    ledger.stage.saveExecution({ ...ended(row, report, state), ...ranAfterAll, error });
     moveOn(row, ledger);
     return;
   }
