@@ -17,8 +17,8 @@ function cancelled(row: ExecutionRow, error: string, nowMs: number): ExecutionRo
 }
 
 /**
- * What becomes of an unfinished row that nobody will run, as its task is deleted. An occurrence that was due, and that
- * nothing is known to have begun, was missed; all else is withdrawn. A run that had begun all the same wins over either.
+ * What becomes of a row whose scheduler has died, when its task is deleted by then: nobody will run it. An occurrence that was
+ * due, and that nothing is known to have begun, was missed; all else is withdrawn.
  */
 export function leftBehind(row: ExecutionRow, nowMs: number): ExecutionRow {
   const why = "the task was deleted";

@@ -8,7 +8,7 @@ import {
   ServiceError,
   type TaskState,
 } from "@taskscheduler/domain";
-import { isReopenable, leftBehind, withdrawn } from "../executions/execution-decisions.js";
+import { isReopenable, withdrawn } from "../executions/execution-decisions.js";
 import { type ExecutionKey, type ExecutionRow, newExecution } from "../executions/execution-row.js";
 import type { Stage, WriteView } from "../writes/write-command.js";
 import type { TaskInput } from "./task-input.js";
@@ -73,9 +73,11 @@ function rearm(row: TaskRow, previous: TaskRow, view: WriteView, stage: Stage): 
 
 export function decideDelete(current: TaskRow, view: WriteView, stage: Stage): void {
   recordDue(current, "the task was deleted", view, stage);
-  // What is known to run goes on.
   for (const row of view.unfinishedOf(current.id)) {
-    if (row.state !== "RUNNING") stage.saveExecution(leftBehind(row, view.nowMs));
+    // What runs goes on. A reminder that is due and claimed runs in these moments; a call may wait for its turn for long.
+    const isDueClaim = row.state === "CLAIMED" && (row.retryTimeMs ?? row.scheduledTimeMs) <= view.nowMs;
+    if (row.state === "RUNNING" || (isDueClaim && current.webhook === null)) continue;
+    stage.saveExecution(withdrawn(row, "the task was deleted", view.nowMs));
   }
   stage.deleteTask(current);
 }
