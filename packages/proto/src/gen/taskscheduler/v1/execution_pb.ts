@@ -289,7 +289,7 @@ export enum ExecutionState {
   CANCELLED = 7,
 
   /**
-   * Its time went by and it did not run.
+   * Its time went by and it did not run. What was given up after its scheduler was held dead may turn out to have run.
    *
    * @generated from enum value: EXECUTION_STATE_MISSED = 8;
    */
