@@ -1,30 +1,27 @@
 import { execFile } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { someCall } from "../../packages/scheduler/src/targets/webhook-call.fixture.js";
 import type { WebhookCall } from "../../packages/scheduler/src/targets/webhook-call.js";
 import type { WebhookOutcome } from "../../packages/scheduler/src/targets/webhook-outcome.js";
+import { createIdentity } from "../setup/self-signed.js";
 import { type Answer, type Receiver, receive, receiveSecurely } from "./webhook-receiver.js";
 
 const run = promisify(execFile);
 const dir = mkdtempSync(join(tmpdir(), "taskscheduler-webhook-"));
-const [keyFile, certFile] = [join(dir, "key.pem"), join(dir, "cert.pem")];
+const certFile = join(dir, "cert.pem");
+const identity = createIdentity();
 const open: Receiver[] = [];
 
-beforeAll(async () => {
-  const key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout", keyFile];
-  const subject = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"];
-  await run("openssl", ["req", "-x509", "-days", "2", ...key, ...subject, "-out", certFile]);
-});
+beforeAll(() => writeFileSync(certFile, identity.cert));
 afterEach(async () => {
   for (const each of open.splice(0)) await each.close();
 });
 afterAll(() => rmSync(dir, { recursive: true, force: true }));
 
 async function secureReceiver(answer: Answer): Promise<Receiver> {
-  const identity = { key: readFileSync(keyFile, "utf8"), cert: readFileSync(certFile, "utf8") };
   const receiver = await receiveSecurely(answer, identity);
   open.push(receiver);
   return receiver;
@@ -120,7 +117,6 @@ describe("a certificate", () => {
 
 /** The same certificate at an address that it does not name. */
 async function receiveElsewhere(port: number): Promise<Receiver> {
-  const identity = { key: readFileSync(keyFile, "utf8"), cert: readFileSync(certFile, "utf8") };
   const receiver = await receiveSecurely(byPath, identity, { host: "127.0.0.2", port });
   open.push(receiver);
   return receiver;
