@@ -14,7 +14,7 @@ import { collectFrom, createSchedulerMetrics } from "./metrics.js";
 import { createReporter } from "./reporter/reporter.js";
 import { createExecutionRunner } from "./runner/execution-runner.js";
 import type { RunLimits } from "./runner/run-limits.js";
-import { createTargetRunner } from "./runner/target-runner.js";
+import { createRunner } from "./runner/runner.js";
 import { createLifecycle, type Rooms, type Scheduler } from "./scheduler.js";
 import { createWebhookClient } from "./targets/webhook-client.js";
 import type { WebhookSecrets } from "./targets/webhook-secrets.js";
@@ -106,7 +106,7 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
   const nowMs = () => timekeeper.nowMs();
   const { targetAllowCidrs: allowCidrs, webhookSecrets: secrets } = options;
   const webhooks = createWebhookClient({ allowCidrs, secrets, nowMs });
-  const runner = createTargetRunner(webhooks, nowMs);
+  const runner = createRunner(webhooks, nowMs);
   const runs = createExecutionRunner({ limits, mayStart, held, timekeeper, runner, reporter, metrics, logger });
   const feed = new Subscription({ client, session, armed, held, onChange: () => session.beatSoon(), logger });
 

@@ -23,7 +23,7 @@ export interface WebhookOutcome {
   readonly error: string;
 }
 
-export const maxErrorLength = 500;
+const maxErrorLength = 500;
 
 export function succeededWith(httpStatus: number): WebhookOutcome {
   return { succeeded: true, failure: "NONE", httpStatus, retryAfterMs: undefined, error: "" };

@@ -20,7 +20,7 @@ export interface WebhookRequest {
 const methods = ["POST", "PUT", "PATCH", "DELETE", "GET"] as const;
 type Method = (typeof methods)[number];
 
-export const defaultSecretName = "default";
+const defaultSecretName = "default";
 
 /**
  * A call as a CloudEvent 1.0 over HTTP, signed as Standard Webhooks 1.0.0 say. A `GET` has no body that could hold an
