@@ -30,6 +30,7 @@ export {
   type ExecutionState,
   type ExecutionTrigger,
   HELD_STATES,
+  isHeld,
   isUnfinished,
   TASK_STATES,
   type TaskState,

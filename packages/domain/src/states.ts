@@ -32,6 +32,10 @@ export const HELD_STATES = ["CLAIMED", "RUNNING"] as const satisfies ExecutionSt
 /** In these something may still happen to the execution; in the others only a withdrawal may be taken back. */
 export const UNFINISHED_STATES = [...WAITING_STATES, ...HELD_STATES] as const;
 
+export function isHeld(state: ExecutionState): boolean {
+  return HELD_STATES.some((held) => held === state);
+}
+
 export function isUnfinished(state: ExecutionState): boolean {
   return UNFINISHED_STATES.some((unfinished) => unfinished === state);
 }

@@ -22,13 +22,28 @@ function cancelled(row: ExecutionRow, error: string, nowMs: number): ExecutionRo
  */
 export function leftBehind(row: ExecutionRow, nowMs: number): ExecutionRow {
   const why = "the task was deleted";
-  const hasBegun = row.startTimeMs !== null || attemptsOf(row).length > 0;
-  if (row.state !== "CLAIMED" || row.trigger === "MANUAL" || hasBegun || row.scheduledTimeMs > nowMs) {
-    return withdrawn(row, why, nowMs);
+  const isDue = row.state === "CLAIMED" && row.scheduledTimeMs <= nowMs;
+  if (!isDue || row.trigger === "MANUAL" || hasBegun(row)) return withdrawn(row, why, nowMs);
+  return missed(row, `nothing had run it when ${why}`, nowMs);
+}
+
+/** Under the next fence, as what is withdrawn. */
+export function missed(row: ExecutionRow, error: string, nowMs: number): ExecutionRow {
+  const counted = { missedCount: 1, missedUntilMs: row.scheduledTimeMs, retryTimeMs: null };
+  return { ...row, ...counted, state: "MISSED", fence: row.fence + 1, endTimeMs: nowMs, error };
+}
+
+/** Whether an attempt is known, or may have been made. */
+export function hasBegun(row: ExecutionRow): boolean {
+  return row.startTimeMs !== null || attemptsOf(row).length > 0;
+}
+
+/** An execution has ended without a run: its task is completed where that was its last. */
+export function endWithoutRun(row: ExecutionRow, task: TaskCursor | undefined, stage: Stage): void {
+  stage.saveExecution(row);
+  if (task?.state === "ACTIVE" && task.nextRunTimeMs === null && row.trigger !== "MANUAL") {
+    stage.moveTask({ ...task, state: "COMPLETED" });
   }
-  const missed = { missedCount: 1, missedUntilMs: row.scheduledTimeMs, retryTimeMs: null };
-  const error = `nothing had run it when ${why}`;
-  return { ...row, ...missed, state: "MISSED", fence: row.fence + 1, endTimeMs: nowMs, error };
 }
 
 /** Whether it was its task's change that took the row back, and not a user who cancelled it. */
@@ -48,11 +63,7 @@ export function decideCancel(row: ExecutionRow, view: WriteView, stage: Stage): 
     throw new ServiceError("EXECUTION_ENDED", `the execution has ended: it is ${row.state}`);
   }
   const next = cancelled(row, "cancelled by a user", view.nowMs);
-  stage.saveExecution(next);
-  const task = view.cursors.get(row.taskId);
-  if (task?.state === "ACTIVE" && task.nextRunTimeMs === null && row.trigger !== "MANUAL") {
-    stage.moveTask({ ...task, state: "COMPLETED" });
-  }
+  endWithoutRun(next, view.cursors.get(row.taskId), stage);
   return next;
 }
 

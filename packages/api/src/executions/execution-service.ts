@@ -8,7 +8,7 @@ import type {
   SummarizeExecutionsResponse,
 } from "@taskscheduler/proto";
 import type { ChangeLog } from "../changes/change-log.js";
-import type { Database } from "../database/database.js";
+import type { Database, SqlConnection } from "../database/database.js";
 import type { Clock } from "../database/database-clock.js";
 import type { WriteGroup } from "../writes/write-group.js";
 import { cancelExecutionCommand, retryExecutionCommand, retryExecutionsCommand } from "./execution-commands.js";
@@ -33,8 +33,7 @@ export interface ExecutionServiceParts {
   readonly log: ChangeLog;
 }
 
-/** Methods that are left out answer UNIMPLEMENTED. */
-export function createExecutionService(parts: ExecutionServiceParts): Partial<ServiceImpl<typeof ExecutionService>> {
+export function createExecutionService(parts: ExecutionServiceParts): ServiceImpl<typeof ExecutionService> {
   const { queries, writes } = parts;
   return {
     async getExecution({ id }) {
@@ -80,15 +79,11 @@ async function summarize(
   const interval = readSummaryInterval(request, clock.nowMs());
   const { taskId, startMs, endMs, bucketMs } = interval;
   const summary = createExecutionSummary(interval);
-  const reads = () => statReads({ from: startMs / SLOT_MS, to: endMs / SLOT_MS }, bucketMs / SLOT_MS);
-  await database.query(
-    () =>
-      database.withConnection((connection) =>
-        taskId === undefined
-          ? readStats(connection, reads(), summary.add)
-          : countTaskExecutions(connection, taskId, interval, summary.add),
-      ),
-    signal,
-  );
+  const count = (connection: SqlConnection): Promise<void> => {
+    if (taskId !== undefined) return countTaskExecutions(connection, taskId, interval, summary.add);
+    const reads = statReads({ from: startMs / SLOT_MS, to: endMs / SLOT_MS }, bucketMs / SLOT_MS);
+    return readStats(connection, reads, summary.add);
+  };
+  await database.query(() => database.withConnection(count), signal);
   return summary.toProto();
 }

@@ -171,6 +171,8 @@ describe("a row of the ledger", () => {
     expect(reminder.result.grant).toBeUndefined();
     expect(reminder.rows).toMatchObject([{ state: "CANCELLED", error: "withdrawn: the task calls nothing any more" }]);
     expect(reminder.task).toMatchObject({ state: "COMPLETED" });
+    // A run by hand is not the task's last occurrence, which may be under way.
+    expect(take({ ...retrying(NOW_MS), trigger: "MANUAL" }).task).toBeUndefined();
   });
 
   test("that was handed back runs within the catch-up window, also beside later ones, and is missed after it", () => {

@@ -1,5 +1,5 @@
 import { create } from "@bufbuild/protobuf";
-import { isUnfinished, ServiceError, type Settlement, settle } from "@taskscheduler/domain";
+import { isHeld, isUnfinished, ServiceError, type Settlement, settle } from "@taskscheduler/domain";
 import {
   type ClaimExecutionsRequest,
   type ClaimExecutionsResponse,
@@ -8,8 +8,15 @@ import {
   ClaimResultSchema,
   type Grant,
 } from "@taskscheduler/proto";
-import { attemptsOf, runningAttempt, withAttempt } from "../executions/attempts.js";
-import { isReopenable, leftBehind, withdrawn } from "../executions/execution-decisions.js";
+import { runningAttempt, withAttempt } from "../executions/attempts.js";
+import {
+  endWithoutRun,
+  hasBegun,
+  isReopenable,
+  leftBehind,
+  missed,
+  withdrawn,
+} from "../executions/execution-decisions.js";
 import { type ExecutionKey, type ExecutionRow, newExecution } from "../executions/execution-row.js";
 import { isSettled } from "../tasks/task-decisions.js";
 import { scheduleOf, type TaskCursor } from "../tasks/task-row.js";
@@ -152,7 +159,7 @@ function claim(occurrence: Due, claiming: Claiming): ClaimResult {
 /** A row that waits for anyone, or that its scheduler left behind. */
 function takeRecorded(row: ExecutionRow, task: TaskCursor | undefined, claiming: Claiming): Grant | undefined {
   const { claimant, rules, view, stage } = claiming;
-  const held = row.state === "CLAIMED" || row.state === "RUNNING";
+  const held = isHeld(row.state);
   if (held && row.incarnation === claimant.incarnation) return grantOf(row, task, view.webhooks.get(row.taskId));
   if (held && row.incarnation !== null && view.incarnations.has(row.incarnation)) return undefined;
   if ((row.retryTimeMs ?? 0) > view.nowMs + CLAIM_AHEAD_MS) return undefined;
@@ -162,8 +169,7 @@ function takeRecorded(row: ExecutionRow, task: TaskCursor | undefined, claiming:
   }
   const given = givenUp(row, held, rules, view.nowMs, task);
   if (given !== undefined) {
-    stage.saveExecution(given);
-    if (task.nextRunTimeMs === null && task.state === "ACTIVE") stage.moveTask({ ...task, state: "COMPLETED" });
+    endWithoutRun(given, task, stage);
     return undefined;
   }
   return grant(held ? lost(row, view.nowMs) : row, row.attempt + 1, task, claiming);
@@ -195,8 +201,7 @@ function givenUp(
   nowMs: number,
   task: TaskCursor,
 ): ExecutionRow | undefined {
-  const hasBegun = row.startTimeMs !== null || attemptsOf(row).length > 0;
-  if (row.state === "RETRYING" && hasBegun && !callsTarget(task)) {
+  if (row.state === "RETRYING" && hasBegun(row) && !callsTarget(task)) {
     return withdrawn(row, "the task calls nothing any more", nowMs);
   }
   if (row.state === "PENDING" || row.trigger === "MANUAL") return undefined;
@@ -204,12 +209,11 @@ function givenUp(
   // host's sake, however often its task is due meanwhile.
   const laterDue = task.state === "ACTIVE" && task.nextRunTimeMs !== null && task.nextRunTimeMs <= nowMs;
   const isTooLate = nowMs - row.scheduledTimeMs > rules.catchUpWindowMs;
-  if (row.startTimeMs !== null || !(isTooLate || (held && laterDue)) || (!held && hasBegun)) return undefined;
+  if (row.startTimeMs !== null || !(isTooLate || (held && laterDue)) || (!held && hasBegun(row))) return undefined;
   const error = held
     ? "its scheduler died, and its time had gone by when another could take over"
     : "it was handed back, and its time had gone by when another could run it";
-  const missed = { missedCount: 1, missedUntilMs: row.scheduledTimeMs, retryTimeMs: null };
-  return { ...row, ...missed, state: "MISSED", fence: row.fence + 1, endTimeMs: nowMs, error };
+  return missed(row, error, nowMs);
 }
 
 function grantRun(task: TaskCursor, settlement: Settlement, claiming: Claiming): Grant | undefined {
@@ -221,17 +225,18 @@ function grantRun(task: TaskCursor, settlement: Settlement, claiming: Claiming):
   return grant({ ...fresh, fence: existing?.fence ?? 0 }, 1, task, claiming);
 }
 
-function recordMissed(task: TaskCursor, { missed }: Settlement, { view, stage }: Claiming): void {
-  if (missed === undefined) return;
-  const key = { taskId: task.id, scheduledTimeMs: missed.firstMs };
+function recordMissed(task: TaskCursor, settlement: Settlement, { view, stage }: Claiming): void {
+  const range = settlement.missed;
+  if (range === undefined) return;
+  const key = { taskId: task.id, scheduledTimeMs: range.firstMs };
   const existing = view.execution(key);
   if (existing !== undefined && !isReopenable(existing)) return;
   stage.saveExecution({
     ...newExecution(key, task.name, "SCHEDULE", "MISSED"),
     fence: (existing?.fence ?? 0) + 1,
     endTimeMs: view.nowMs,
-    missedCount: missed.count,
-    missedUntilMs: missed.lastMs,
+    missedCount: range.count,
+    missedUntilMs: range.lastMs,
     error: "nothing ran it at its time",
   });
 }

@@ -1,5 +1,5 @@
 import { create } from "@bufbuild/protobuf";
-import { GONE, HELD_STATES, retryDelayMs } from "@taskscheduler/domain";
+import { GONE, isHeld, retryDelayMs } from "@taskscheduler/domain";
 import {
   AttemptFailure,
   type ExecutionReport,
@@ -60,10 +60,9 @@ interface Ledger {
 function record(report: ExecutionReport, ledger: Ledger): boolean {
   const row = ledger.view.execution(keyOf(report));
   if (row === undefined) return false;
-  const isHeld = HELD_STATES.some((state) => state === row.state);
   if (row.fence === report.fence) {
     // Else it is sent again, since its answer was lost.
-    if (isHeld) recordHeld(row, report, ledger);
+    if (isHeld(row.state)) recordHeld(row, report, ledger);
     return true;
   }
   if (row.fence !== report.fence + 1 || (row.state !== "CANCELLED" && row.state !== "MISSED")) return false;

@@ -1,5 +1,5 @@
 import type { ServiceImpl } from "@connectrpc/connect";
-import { HELD_STATES, MAX_TIME_MS, MIN_TIME_MS } from "@taskscheduler/domain";
+import { isHeld, MAX_TIME_MS, MIN_TIME_MS } from "@taskscheduler/domain";
 import type { Grant, HeartbeatRequest, HeldClaim, SchedulerService } from "@taskscheduler/proto";
 import type { Logger } from "@taskscheduler/runtime";
 import type { Database } from "../database/database.js";
@@ -90,7 +90,7 @@ async function grantsOf(database: Database, incarnation: number, keys: readonly 
     database.withConnection(async (connection) => {
       const found = await findExecutions(connection, keys.slice(0, MAX_LOOKED_AT), { lock: false });
       // Others were reported, or taken away, since they were looked for.
-      const rows = found.filter((row) => row.incarnation === incarnation && isHeld(row));
+      const rows = found.filter((row) => row.incarnation === incarnation && isHeld(row.state));
       const tasks = await findCursors(connection, [...new Set(rows.map((row) => row.taskId))]);
       const calling = webhooksWithin(rows.map((row) => tasks.get(row.taskId)));
       const webhooks = await findWebhooks(connection, calling);
@@ -128,8 +128,4 @@ function isOfSomeTime({ scheduledTimeMs }: HeldClaim): boolean {
 
 function isCancelled(row: ExecutionRow): boolean {
   return row.state === "CANCELLED" && !isWithdrawn(row);
-}
-
-function isHeld({ state }: ExecutionRow): boolean {
-  return HELD_STATES.some((held) => held === state);
 }

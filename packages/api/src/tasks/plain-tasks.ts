@@ -38,7 +38,7 @@ function hasPlainLabels({ labels }: Task): boolean {
   return count <= MAX.labels;
 }
 
-/** What this release does not serve, and what is output only, has rules of its own. */
+/** What few tasks have, or is not served yet, or is output only, has rules of its own. */
 function hasNoMore(task: Task): boolean {
   return (
     task.cron === "" &&
