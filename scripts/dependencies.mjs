@@ -30,27 +30,21 @@ export async function ensureDependencies({ dir = root, log = console.error } = {
   try {
     if (isInstalled(dir)) return;
     log(`Installing the dependencies${dir === root ? "" : ` of ${relative(root, dir)}`} (npm ci) …`);
-    await install(dir, log);
+    await install(dir);
   } finally {
     lock.release();
   }
 }
 
-/**
- * npm ci refuses a lock file that lacks optional packages for other platforms, as one does that was made from a registry
- * without them (npm/cli issue 9846). npm install takes the same versions from it, and --no-save keeps it from being written.
- */
-async function install(dir, log) {
-  const flags = ["--no-audit", "--no-fund", "--include=dev"];
-  const options = { cwd: dir, env: process.env, capture: true, timeoutMs: installTimeoutMs };
-  const clean = await run("npm", ["ci", ...flags], options);
-  if (clean.code === 0) return;
-  if (!clean.output.includes("EUSAGE"))
-    throw new Fault(`npm ci failed (exit code ${clean.code}):\n${clean.output.slice(-4000)}`);
-  log("npm ci finds the lock file incomplete for this registry; npm install --no-save takes its versions …");
-  const lenient = await run("npm", ["install", "--no-save", ...flags], options);
-  if (lenient.code !== 0)
-    throw new Fault(`npm install failed (exit code ${lenient.code}):\n${lenient.output.slice(-4000)}`);
+async function install(dir) {
+  const args = ["ci", "--no-audit", "--no-fund", "--include=dev"];
+  const { code, output } = await run("npm", args, {
+    cwd: dir,
+    env: process.env,
+    capture: true,
+    timeoutMs: installTimeoutMs,
+  });
+  if (code !== 0) throw new Fault(`npm ci failed (exit code ${code}):\n${output.slice(-4000)}`);
 }
 
 /** npm writes its own copy of the lock file last: where it is there, the installation came to its end. */
