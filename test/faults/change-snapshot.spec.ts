@@ -4,13 +4,14 @@ import { type PrivateServer, startPrivateServer } from "../../scripts/mariadb.mj
 import { eventually } from "../setup/eventually.js";
 import { type ApiProcess, killAll, startApi } from "../setup/processes.js";
 import { createRandom, type Random } from "../setup/random.js";
+import { soakOr } from "../setup/soak.js";
 import { createTaskClient, type TaskClient } from "../setup/task-client.js";
 import { connectTo, createTestDatabase, type TestDatabase } from "../setup/test-database.js";
 import { heldWhile, watchApi } from "./api-watch.js";
 
 /** A snapshot of very many tasks, while others change them. `TEST_SNAPSHOT_TASKS=1000000` takes some minutes. */
 
-const TASKS = Number(process.env["TEST_SNAPSHOT_TASKS"] ?? 150_000);
+const TASKS = Number(process.env["TEST_SNAPSHOT_TASKS"] ?? soakOr(150_000, 50_000));
 const WRITERS = 4;
 const FAR_MS = Date.now() + 30 * 24 * 60 * 60 * 1000;
 /** Room for a busy machine; a transaction for all of it would last for as long as the snapshot. */

@@ -2,6 +2,7 @@ import { type PrivateServer, startPrivateServer } from "../../scripts/mariadb.mj
 import { eventually } from "../setup/eventually.js";
 import { type ApiProcess, killAll, startApi } from "../setup/processes.js";
 import { createRandom, type Random } from "../setup/random.js";
+import { soakOr } from "../setup/soak.js";
 import { createTaskClient, type TaskClient } from "../setup/task-client.js";
 import { createTestDatabase, type TestDatabase } from "../setup/test-database.js";
 import { type ChangeWriters, GROUPS, startWriters, WRITERS } from "./change-writers.js";
@@ -17,9 +18,9 @@ import {
   wrongPictures,
 } from "./told-log.js";
 
-const CHANGES = 50_000;
+const CHANGES = soakOr(50_000, 12_000);
 /** In a run that is not disturbed, a snapshot is begun at each of these many changes. */
-const SNAPSHOT_EVERY = 1_000;
+const SNAPSHOT_EVERY = soakOr(1_000, 300);
 const TOLD_MS = 120_000;
 
 let server: PrivateServer;

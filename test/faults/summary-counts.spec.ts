@@ -6,6 +6,7 @@ import { eventually } from "../setup/eventually.js";
 import { migrate } from "../setup/migrator.js";
 import { type ApiProcess, killAll, type ServiceProcess, startApi, startScheduler } from "../setup/processes.js";
 import { createRandom } from "../setup/random.js";
+import { soakOr } from "../setup/soak.js";
 import { createTaskClient, type TaskClient } from "../setup/task-client.js";
 import { connectTo, createTestDatabase, type TestDatabase } from "../setup/test-database.js";
 import { startEditingWriters } from "./editing-writers.js";
@@ -16,9 +17,9 @@ import { describePlan, planKills, strikeBy, type Victim } from "./kill-plan.js";
  * created, moved, paused, deleted and run by hand meanwhile, and kill -9 of everybody.
  */
 
-const KILLS_MS = 30_000;
+const KILLS_MS = soakOr(30_000, 12_000);
 const LEASE_MS = 1_500;
-const LOAD = 1_500;
+const LOAD = soakOr(1_500, 900);
 const INTERVAL_MS = 20;
 const HOUR_MS = 3_600_000;
 const SETTLE_MS = 60_000;
