@@ -1,6 +1,7 @@
 import { ConfigError, exitOnConfigError } from "@taskscheduler/runtime";
 import { readDatabaseUrl } from "./config.js";
-import { migrate } from "./database/migrations.js";
+import { migrate } from "./database/migrations/migrate.js";
+import { SchemaRefusedError } from "./database/migrations/schema-refused-error.js";
 import { migrationsFolder } from "./migrations-folder.js";
 
 /** `migrate.js [up|down]`: brings DATABASE_URL to the newest schema, or undoes one step. */
@@ -10,10 +11,14 @@ async function main(direction: string): Promise<void> {
   process.stdout.write(steps.length === 0 ? "nothing to do\n" : steps.map((step) => `${direction} ${step}\n`).join(""));
 }
 
+/** sysexits.h EX_CONFIG, as for a wrong variable: trying again does not help. */
+const EXIT_CODE_REFUSED = 78;
+
 try {
   await main(process.argv[2] ?? "up");
 } catch (error) {
   if (error instanceof ConfigError) exitOnConfigError(error);
+  const isRefused = error instanceof SchemaRefusedError;
   process.stderr.write(`the migration failed: ${error instanceof Error ? error.message : String(error)}\n`);
-  process.exitCode = 1;
+  process.exitCode = isRefused ? EXIT_CODE_REFUSED : 1;
 }

@@ -1,104 +1,80 @@
-import { readdir, readFile } from "node:fs/promises";
-import { join } from "node:path";
-import { createConnection } from "mariadb";
-import { Umzug } from "umzug";
-import { connectionOptions } from "./connection-options.js";
-import type { SqlConnection } from "./database.js";
-
-/** Named locks are the server's, not the database's: the name carries the database. */
-const LOCK_WAIT_SECONDS = 60;
-/** So soon is noticed that the process is to stop. */
-const LOCK_TRY_SECONDS = 1;
-const KEEP_ALIVE_MS = 10_000;
+import type { SqlConnection } from "../database.js";
+import { MigrationLock, waitForServerLock } from "./migration-lock.js";
+import { type Direction, planMigration, requireFreeNames, requireNewest } from "./migration-plan.js";
+import { closeSession, execute, joinCluster, openSession } from "./migration-session.js";
+import { type MigrationStep, readSteps } from "./migration-step.js";
+import { prepareRecords, recordBegun, recordDone, removeRecord } from "./step-records.js";
 
 /**
- * Brings the database to the newest schema (`up`) or undoes the last step (`down`). Safe when several run at once: a
- * named lock on one connection is held throughout. Throws when the lock is not had within a minute, and when the signal
- * aborts before it is had; steps that have begun are taken to their end.
+ * Brings the database to the newest schema (`up`) or undoes the last step (`down`). Any number may run at once, at any
+ * nodes of a cluster: one works, and the others wait for up to a minute. A step that has begun is taken to its end.
  *
  * @returns the names of the steps taken
+ * @throws SchemaRefusedError when the database holds a newer schema, or what is not ours under our names; nothing is
+ *   changed then. Error when the wait takes a minute. The signal's reason when it aborts during the wait.
  */
 export async function migrate(
   url: string,
   folder: string,
-  direction: "up" | "down",
+  direction: Direction,
   signal?: AbortSignal,
 ): Promise<string[]> {
-  // A connection of its own: a change of a large table may be silent for longer than other statements are given. A host
-  // that vanishes meanwhile is noticed by the probes of TCP.
-  const connection = await createConnection({ ...connectionOptions(url), keepAliveDelay: KEEP_ALIVE_MS });
+  const steps = await readSteps(folder);
+  const connection = await openSession(url);
   try {
-    await lock(connection, signal);
-    const umzug = await createUmzug(connection, folder);
-    const steps = direction === "up" ? await umzug.up() : await umzug.down();
-    return steps.map((step) => step.name);
+    const node = await joinCluster(connection);
+    await waitForServerLock(connection, signal);
+    // Nothing is written before the plan is made.
+    const { records, due } = await planMigration(connection, steps, direction);
+    if (due.length === 0) return [];
+    if (records.shape !== "current") await prepareRecords(connection);
+    const lock = new MigrationLock({ connection, node, open: () => openSession(url) });
+    await lock.acquire(signal);
+    try {
+      return await takeSteps(connection, steps, direction, lock);
+    } finally {
+      // A lock that stays is taken over by the next migrator.
+      await lock.release().catch(() => undefined);
+    }
   } finally {
-    // The lock goes with the connection.
-    await connection.end().catch(() => connection.destroy());
+    // Ends the server lock as well.
+    await closeSession(connection);
   }
 }
 
-/** Whether a step has not been taken yet. Reads alone: the account may have no right to change the schema. */
-export async function hasPending(url: string, folder: string): Promise<boolean> {
-  const connection = await createConnection(connectionOptions(url));
+/**
+ * Checks that the schema is the newest. Reads alone: the account may have no right to change the schema.
+ *
+ * @throws SchemaRefusedError
+ */
+export async function checkSchema(url: string, folder: string): Promise<void> {
+  const steps = await readSteps(folder);
+  const connection = await openSession(url);
   try {
-    const taken = new Set(await takenSteps(connection));
-    return (await stepNames(folder)).some((name) => !taken.has(name));
+    await requireNewest(connection, steps);
   } finally {
-    await connection.end().catch(() => connection.destroy());
+    await closeSession(connection);
   }
 }
 
-/** None where there is no table of them yet. */
-async function takenSteps(connection: SqlConnection): Promise<string[]> {
-  const tables: unknown[] = await connection.query("SHOW TABLES LIKE 'schema\\_migrations'");
-  if (tables.length === 0) return [];
-  const rows: { name: string }[] = await connection.query("SELECT name FROM schema_migrations ORDER BY name");
-  return rows.map((row) => row.name);
-}
-
-async function stepNames(folder: string): Promise<string[]> {
-  const files = (await readdir(folder)).filter((file) => file.endsWith(".up.sql"));
-  return files.map((file) => file.slice(0, -".up.sql".length)).sort();
-}
-
-async function lock(connection: SqlConnection, signal: AbortSignal | undefined): Promise<void> {
-  const sql = "SELECT GET_LOCK(CONCAT('taskscheduler.migrate.', DATABASE()), ?) AS granted";
-  for (let waited = 0; waited < LOCK_WAIT_SECONDS; waited += LOCK_TRY_SECONDS) {
-    signal?.throwIfAborted();
-    const rows: { granted: number | null }[] = await connection.query(sql, [LOCK_TRY_SECONDS]);
-    if (rows[0]?.granted === 1) return;
+/** The plan is made again, because a migrator at another node may have worked since. */
+async function takeSteps(
+  connection: SqlConnection,
+  steps: readonly MigrationStep[],
+  direction: Direction,
+  lock: MigrationLock,
+): Promise<string[]> {
+  const { due } = await planMigration(connection, steps, direction);
+  for (const each of due) {
+    const { step } = each;
+    await requireFreeNames(connection, each);
+    await recordBegun(connection, step.name);
+    for (const statement of step[direction]) {
+      await lock.requireHeld();
+      await execute(connection, statement);
+    }
+    if (direction === "up") await recordDone(connection, step.name, step.isCompatible);
+    else await removeRecord(connection, step.name);
   }
-  throw new Error("another migration has been running for a minute");
-}
-
-async function createUmzug(connection: SqlConnection, folder: string): Promise<Umzug<SqlConnection>> {
-  await connection.query(
-    "CREATE TABLE IF NOT EXISTS schema_migrations (name VARCHAR(255) PRIMARY KEY) ENGINE=InnoDB DEFAULT CHARSET=ascii COLLATE=ascii_bin",
-  );
-  const names = await stepNames(folder);
-  return new Umzug<SqlConnection>({
-    context: connection,
-    logger: undefined,
-    migrations: names.map((name) => ({
-      name,
-      up: () => runScript(connection, join(folder, `${name}.up.sql`)),
-      down: () => runScript(connection, join(folder, `${name}.down.sql`)),
-    })),
-    storage: {
-      logMigration: async ({ name }) =>
-        void (await connection.query("INSERT INTO schema_migrations VALUES (?)", [name])),
-      unlogMigration: async ({ name }) =>
-        void (await connection.query("DELETE FROM schema_migrations WHERE name = ?", [name])),
-      executed: () => takenSteps(connection),
-    },
-  });
-}
-
-/** Statements end with a semicolon at a line's end; no literal of ours does. */
-async function runScript(connection: SqlConnection, file: string): Promise<void> {
-  const script = (await readFile(file, "utf8")).replace(/^\s*--.*$/gm, "");
-  for (const statement of script.split(/;\s*(?:\n|$)/)) {
-    if (statement.trim() !== "") await connection.query(statement);
-  }
+  return due.map(({ step }) => step.name);
 }
