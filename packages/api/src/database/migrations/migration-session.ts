@@ -15,7 +15,7 @@ const RETRY_MS = 200;
  */
 export async function openSession(url: string): Promise<SqlConnection> {
   const { sessionVariables, ...options } = connectionOptions(url);
-  return createConnection({
+  const connection = await createConnection({
     ...options,
     keepAliveDelay: KEEP_ALIVE_MS,
     sessionVariables: {
@@ -25,6 +25,9 @@ export async function openSession(url: string): Promise<SqlConnection> {
       lock_wait_timeout: METADATA_LOCK_WAIT_SECONDS,
     },
   });
+  // Without a listener, an idle connection that is cut ends the process. The next statement fails in any case.
+  connection.on("error", () => undefined);
+  return connection;
 }
 
 export async function closeSession(connection: SqlConnection): Promise<void> {
