@@ -111,7 +111,7 @@ it("a wait ends when the process is to stop", async () => {
   const first = await createLock("a");
   await first.acquire();
   const stopping = new AbortController();
-  const waiting = (await createLock("b")).acquire(stopping.signal);
+  const waiting = (await createLock("b")).acquire({ signal: stopping.signal });
   stopping.abort(new Error("stop"));
   await expect(waiting).rejects.toThrow();
   await first.requireHeld();

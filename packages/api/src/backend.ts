@@ -54,7 +54,7 @@ export function createBackend(parts: BackendParts): Backend {
 
   async function prepare(signal: AbortSignal): Promise<void> {
     if (parts.migrateOnStart) {
-      const steps = await migrate(parts.databaseUrl, migrationsFolder, "up", signal);
+      const steps = await migrate(parts.databaseUrl, migrationsFolder, "up", { signal });
       if (steps.length > 0) logger.info({ steps }, "the schema was migrated");
     } else {
       await checkSchema(parts.databaseUrl, migrationsFolder);

@@ -4,10 +4,15 @@ import { migrate } from "./database/migrations/migrate.js";
 import { SchemaRefusedError } from "./database/migrations/schema-refused-error.js";
 import { migrationsFolder } from "./migrations-folder.js";
 
+/** Another migrator may rebuild a large table for long. */
+const WAIT_SECONDS = 3_600;
+
 /** `migrate.js [up|down]`: brings DATABASE_URL to the newest schema, or undoes one step. */
 async function main(direction: string): Promise<void> {
   if (direction !== "up" && direction !== "down") throw new ConfigError(['the argument must be "up" or "down"']);
-  const steps = await migrate(readDatabaseUrl(process.env), migrationsFolder, direction);
+  const steps = await migrate(readDatabaseUrl(process.env), migrationsFolder, direction, {
+    waitSeconds: WAIT_SECONDS,
+  });
   process.stdout.write(steps.length === 0 ? "nothing to do\n" : steps.map((step) => `${direction} ${step}\n`).join(""));
 }
 

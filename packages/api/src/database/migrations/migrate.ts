@@ -1,5 +1,5 @@
 import type { SqlConnection } from "../database.js";
-import { MigrationLock, waitForServerLock } from "./migration-lock.js";
+import { type LockWait, MigrationLock, waitForServerLock } from "./migration-lock.js";
 import { type Direction, planMigration, requireFreeNames, requireNewest } from "./migration-plan.js";
 import { closeSession, execute, joinCluster, openSession } from "./migration-session.js";
 import { type MigrationStep, readSteps } from "./migration-step.js";
@@ -7,29 +7,24 @@ import { prepareRecords, recordBegun, recordDone, removeRecord } from "./step-re
 
 /**
  * Brings the database to the newest schema (`up`) or undoes the last step (`down`). Any number may run at once, at any
- * nodes of a cluster: one works, and the others wait for up to a minute. A step that has begun is taken to its end.
+ * nodes of a cluster: one works, and the others wait. A step that has begun is taken to its end.
  *
  * @returns the names of the steps taken
  * @throws SchemaRefusedError when the database holds a newer schema, or what is not ours under our names; nothing is
- *   changed then. Error when the wait takes a minute. The signal's reason when it aborts during the wait.
+ *   changed then. Error when the wait takes too long. The signal's reason when it aborts during the wait.
  */
-export async function migrate(
-  url: string,
-  folder: string,
-  direction: Direction,
-  signal?: AbortSignal,
-): Promise<string[]> {
+export async function migrate(url: string, folder: string, direction: Direction, wait?: LockWait): Promise<string[]> {
   const steps = await readSteps(folder);
   const connection = await openSession(url);
   try {
     const node = await joinCluster(connection);
-    await waitForServerLock(connection, signal);
+    await waitForServerLock(connection, wait);
     // Nothing is written before the plan is made.
     const { records, due } = await planMigration(connection, steps, direction);
     if (due.length === 0) return [];
     if (records.shape !== "current") await prepareRecords(connection);
     const lock = new MigrationLock({ connection, node, open: () => openSession(url) });
-    await lock.acquire(signal);
+    await lock.acquire(wait);
     try {
       return await takeSteps(connection, steps, direction, lock);
     } finally {

@@ -27,20 +27,30 @@ export interface MigrationLockOptions {
   readonly beatMs?: number;
 }
 
+/** How to wait for another migrator. */
+export interface LockWait {
+  /** Default: 60. */
+  readonly waitSeconds?: number;
+  readonly signal?: AbortSignal | undefined;
+}
+
 /**
  * Waits for the named lock of a server, which ends with the connection. A server without Galera needs no other lock.
  *
- * @throws Error when another migration holds the lock for a minute; the signal's reason
+ * @throws Error when another migrator holds the lock for so long; the signal's reason
  */
-export async function waitForServerLock(connection: SqlConnection, signal?: AbortSignal): Promise<void> {
+export async function waitForServerLock(
+  connection: SqlConnection,
+  { waitSeconds = WAIT_SECONDS, signal }: LockWait = {},
+): Promise<void> {
   // Named locks are the server's, not the database's: the name carries the database.
   const sql = "SELECT GET_LOCK(CONCAT('taskscheduler.migrate.', DATABASE()), ?) AS granted";
-  for (let waited = 0; waited < WAIT_SECONDS; waited += TRY_SECONDS) {
+  for (let waited = 0; waited < waitSeconds; waited += TRY_SECONDS) {
     signal?.throwIfAborted();
     const rows: { granted: number | null }[] = await connection.query(sql, [TRY_SECONDS]);
     if (rows[0]?.granted === 1) return;
   }
-  throw lockTimeout();
+  throw lockTimeout(waitSeconds);
 }
 
 /**
@@ -63,9 +73,9 @@ export class MigrationLock {
     this.#beatMs = options.beatMs ?? BEAT_MS;
   }
 
-  /** @throws Error when the lock is not free within a minute; the signal's reason */
-  async acquire(signal?: AbortSignal): Promise<void> {
-    const deadlineMs = performance.now() + WAIT_SECONDS * 1_000;
+  /** @throws Error when another migrator holds the lock for so long; the signal's reason */
+  async acquire({ waitSeconds = WAIT_SECONDS, signal }: LockWait = {}): Promise<void> {
+    const deadlineMs = performance.now() + waitSeconds * 1_000;
     let last: LockRow | undefined;
     for (let silentLooks = 0; performance.now() < deadlineMs; ) {
       signal?.throwIfAborted();
@@ -86,7 +96,7 @@ export class MigrationLock {
       if (row.node === this.#options.node || silentLooks === SILENT_LOOKS) await this.#remove(row);
       else await sleep(this.#beatMs / 2, signal);
     }
-    throw lockTimeout();
+    throw lockTimeout(waitSeconds);
   }
 
   /** Called before each statement. @throws Error when another migrator has taken over */
@@ -142,6 +152,6 @@ export class MigrationLock {
   }
 }
 
-function lockTimeout(): Error {
-  return new Error("another migration has been running for a minute");
+function lockTimeout(waitSeconds: number): Error {
+  return new Error(`another migration has been running for ${waitSeconds} s`);
 }

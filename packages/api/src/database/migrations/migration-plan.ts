@@ -1,9 +1,11 @@
+import { isDeepStrictEqual } from "node:util";
 import type { SqlConnection } from "../database.js";
+import { isTransient } from "../database-error.js";
 import { type FoundObjects, findObjects } from "./found-objects.js";
 import type { MigrationStep } from "./migration-step.js";
 import { findOriginalFaults } from "./original-table.js";
 import { isSameObject, type SchemaObject } from "./schema-object.js";
-import { refuseIf, type SchemaFault } from "./schema-refused-error.js";
+import { refuseIf, type SchemaFault, SchemaRefusedError } from "./schema-refused-error.js";
 import { readRecords, type StepRecords } from "./step-records.js";
 
 export type Direction = "up" | "down";
@@ -20,6 +22,8 @@ export interface DueStep {
   readonly claims: readonly SchemaObject[];
 }
 
+/** Each costs a few reads, and a step seldom begins between two of them. */
+const ATTEMPTS = 10;
 const OWN_DATABASE = "Give TaskScheduler a database of its own, or rename what is not its own.";
 
 /**
@@ -32,24 +36,35 @@ export async function planMigration(
   steps: readonly MigrationStep[],
   direction: Direction,
 ): Promise<MigrationPlan> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await tryToPlan(connection, steps, direction);
+    } catch (error) {
+      // Another node's change of a table ends what reads it.
+      if (attempt === ATTEMPTS || !(error instanceof RecordsChanged || isTransient(error))) throw error;
+    }
+  }
+}
+
+/** A migrator at another node began a step while its names were looked up. */
+class RecordsChanged extends Error {}
+
+async function tryToPlan(
+  connection: SqlConnection,
+  steps: readonly MigrationStep[],
+  direction: Direction,
+): Promise<MigrationPlan> {
   const found = await findObjects(connection);
   const records = await readRecords(connection, found);
-  const faults = findRecordFaults(steps, records, direction);
-  if (direction === "down") {
-    refuseIf(faults);
-    return { records, due: findLast(steps, records).map((step) => ({ step, claims: [] })) };
+  const due = direction === "up" ? claimNames(steps, records, found) : findLast(steps, records);
+  const faults = [
+    ...findRecordFaults(steps, records, direction),
+    ...(direction === "up" ? await findNameFaults(connection, found, due) : []),
+  ];
+  if (faults.length > 0) {
+    const later = await readRecords(connection, await findObjects(connection));
+    throw isDeepStrictEqual(records, later) ? new SchemaRefusedError(faults) : new RecordsChanged();
   }
-  const due = claimNames(steps, records, found);
-  const claims = due.flatMap((each) => each.claims);
-  // A new table stands for its columns and keys.
-  const isNew = (table: string) => claims.some(({ kind, name }) => kind === "table" && name === table);
-  const names = claims.filter(({ kind, table }) => kind === "table" || kind === "foreign key" || !isNew(table));
-  const isAdopting = due.some(({ step }) => isAdopted(step, found));
-  refuseIf([
-    ...faults,
-    ...(await findTakenNames(found, names)),
-    ...(isAdopting ? await findOriginalFaults(connection) : []),
-  ]);
   return { records, due };
 }
 
@@ -73,8 +88,9 @@ function findUndone(steps: readonly MigrationStep[], records: StepRecords): Migr
   return steps.filter(({ name }) => !done.has(name));
 }
 
-function findLast(steps: readonly MigrationStep[], records: StepRecords): MigrationStep[] {
-  return steps.filter(({ name }) => isRecorded(records, name)).slice(-1);
+function findLast(steps: readonly MigrationStep[], records: StepRecords): DueStep[] {
+  const last = steps.filter(({ name }) => isRecorded(records, name)).at(-1);
+  return last === undefined ? [] : [{ step: last, claims: [] }];
 }
 
 function isRecorded(records: StepRecords, name: string): boolean {
@@ -108,6 +124,19 @@ function claimNames(steps: readonly MigrationStep[], records: StepRecords, found
     );
     return { step, claims };
   });
+}
+
+async function findNameFaults(
+  connection: SqlConnection,
+  found: FoundObjects,
+  due: readonly DueStep[],
+): Promise<SchemaFault[]> {
+  const claims = due.flatMap((each) => each.claims);
+  // A new table stands for its columns and keys.
+  const isNew = (table: string) => claims.some(({ kind, name }) => kind === "table" && name === table);
+  const names = claims.filter(({ kind, table }) => kind === "table" || kind === "foreign key" || !isNew(table));
+  const isAdopting = due.some(({ step }) => isAdopted(step, found));
+  return [...(await findTakenNames(found, names)), ...(isAdopting ? await findOriginalFaults(connection) : [])];
 }
 
 function isAdopted({ adopts }: MigrationStep, found: FoundObjects): boolean {
