@@ -103,6 +103,20 @@ describe("a release that meets a newer schema", () => {
   });
 });
 
+it("a step may make anew what an earlier one has made, on an empty database and on one that has it", async () => {
+  const create = "CREATE TABLE execution_stats (n INT PRIMARY KEY) ENGINE=InnoDB";
+  const release = await createRelease(STEPS, {
+    "0009-anew.up.sql": `-- compatible: no\nDROP TABLE IF EXISTS execution_stats;\n${create};\n`,
+    "0009-anew.down.sql": "DO 0;\n",
+  });
+  releases.push(release);
+  expect(await migrate(await schemas.create(""), release.folder, "up")).toHaveLength(STEPS + 1);
+  const url = await schemas.create("");
+  await migrate(url, FOLDER, "up");
+  expect(await migrate(url, release.folder, "up")).toEqual(["0009-anew"]);
+  expect(await schemas.connection.query("SHOW COLUMNS FROM execution_stats")).toHaveLength(1);
+});
+
 describe("a database of an earlier release, which recorded names alone", () => {
   async function createEarlier(count: number): Promise<string> {
     const release = await createRelease(count);

@@ -113,15 +113,15 @@ function findRecordFaults(steps: readonly MigrationStep[], records: StepRecords,
   return [{ fault, remedy: "Use the release that took these steps, or a newer one." }];
 }
 
-/** Only what recorded steps make is ours. */
+/** Only what recorded steps make is ours. A step may make anew what a step before it has made. */
 function claimNames(steps: readonly MigrationStep[], records: StepRecords, found: FoundObjects): DueStep[] {
-  const ours = steps.filter(({ name }) => isRecorded(records, name)).flatMap(({ makes }) => makes);
-  return findUndone(steps, records).map((step) => {
-    const claims = step.makes.filter(
-      (made) =>
-        !ours.some((own) => isSameObject(own, made)) &&
-        !(made.kind === "table" && made.name === step.adopts && isAdopted(step, found)),
-    );
+  const undone = findUndone(steps, records);
+  return undone.map((step, index) => {
+    const before = [...steps.filter(({ name }) => isRecorded(records, name)), ...undone.slice(0, index)];
+    const ours = before.flatMap(({ makes }) => makes);
+    const isAdoptedTable = ({ kind, name }: SchemaObject) =>
+      kind === "table" && name === step.adopts && isAdopted(step, found);
+    const claims = step.makes.filter((made) => !ours.some((own) => isSameObject(own, made)) && !isAdoptedTable(made));
     return { step, claims };
   });
 }
