@@ -1,2 +1,2 @@
--- The original's table stays, with its rows: an earlier step than this one is the original itself.
-DO 0;
+-- The original's table stays, with its rows.
+ALTER TABLE tasks DROP KEY IF EXISTS tasks_unique_name, ALGORITHM=DEFAULT;

@@ -13,4 +13,5 @@ ALTER TABLE tasks
   DROP COLUMN IF EXISTS version,
   DROP COLUMN IF EXISTS create_time,
   DROP COLUMN IF EXISTS update_time,
-  MODIFY scheduled_time DATETIME NOT NULL;
+  MODIFY scheduled_time DATETIME NOT NULL,
+  ALGORITHM=DEFAULT;

@@ -1,4 +1,5 @@
--- One statement, so that a server that dies in it leaves the table as it was; every step bears being run again.
+-- compatible: no
+-- One statement: a server that dies in it leaves the table as it was.
 ALTER TABLE tasks
   ENGINE=InnoDB ROW_FORMAT=DYNAMIC,
   DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin,
@@ -18,44 +19,46 @@ ALTER TABLE tasks
   ADD COLUMN IF NOT EXISTS version INT UNSIGNED NOT NULL DEFAULT 1,
   ADD COLUMN IF NOT EXISTS create_time DATETIME(3) NOT NULL DEFAULT UTC_TIMESTAMP(3),
   ADD COLUMN IF NOT EXISTS update_time DATETIME(3) NOT NULL DEFAULT UTC_TIMESTAMP(3),
-  ADD KEY IF NOT EXISTS tasks_due (state, next_run_time, id);
+  ADD KEY IF NOT EXISTS tasks_due (state, next_run_time, id),
+  ALGORITHM=DEFAULT;
 
--- What was due before this moment is not caught up. Once: completed; recurring: the next occurrence, counted from the
--- first on UTC's calendar as the original did. TIMESTAMPDIFF counts whole steps, and a month's end may cost it one.
-UPDATE tasks SET next_run_time = scheduled_time WHERE scheduled_time > UTC_TIMESTAMP(3);
+-- The migration catches nothing up. A task that was due once is completed. A recurring task goes on with its next
+-- occurrence, counted from the first on UTC's calendar, as the original counted. TIMESTAMPDIFF counts whole steps; a
+-- month's end may cost one, so the monthly updates below run twice. `id > 0` lets the updates pass under sql_safe_updates.
+UPDATE tasks SET next_run_time = scheduled_time WHERE id > 0 AND scheduled_time > UTC_TIMESTAMP(3);
 
 UPDATE tasks SET state = 'COMPLETED'
-  WHERE next_run_time IS NULL AND COALESCE(recurrence, 'ONCE') = 'ONCE';
+  WHERE id > 0 AND next_run_time IS NULL AND COALESCE(recurrence, 'ONCE') = 'ONCE';
 
 UPDATE tasks
   SET next_run_time = TIMESTAMPADD(DAY, (TIMESTAMPDIFF(DAY, scheduled_time, UTC_TIMESTAMP(3)) DIV 1 + 1) * 1, scheduled_time)
-  WHERE next_run_time IS NULL AND recurrence = 'DAILY';
+  WHERE id > 0 AND next_run_time IS NULL AND recurrence = 'DAILY';
 
 UPDATE tasks
   SET next_run_time = TIMESTAMPADD(DAY, (TIMESTAMPDIFF(DAY, scheduled_time, UTC_TIMESTAMP(3)) DIV 7 + 1) * 7, scheduled_time)
-  WHERE next_run_time IS NULL AND recurrence = 'WEEKLY';
+  WHERE id > 0 AND next_run_time IS NULL AND recurrence = 'WEEKLY';
 
 UPDATE tasks
   SET next_run_time = TIMESTAMPADD(DAY, (TIMESTAMPDIFF(DAY, scheduled_time, UTC_TIMESTAMP(3)) DIV 14 + 1) * 14, scheduled_time)
-  WHERE next_run_time IS NULL AND recurrence = 'BIWEEKLY';
+  WHERE id > 0 AND next_run_time IS NULL AND recurrence = 'BIWEEKLY';
 
 UPDATE tasks
   SET next_run_time = TIMESTAMPADD(MONTH, (TIMESTAMPDIFF(MONTH, scheduled_time, UTC_TIMESTAMP(3)) DIV 1 + 1) * 1, scheduled_time)
-  WHERE next_run_time IS NULL AND recurrence = 'MONTHLY';
+  WHERE id > 0 AND next_run_time IS NULL AND recurrence = 'MONTHLY';
 UPDATE tasks
   SET next_run_time = TIMESTAMPADD(MONTH, (TIMESTAMPDIFF(MONTH, scheduled_time, UTC_TIMESTAMP(3)) DIV 1 + 2) * 1, scheduled_time)
-  WHERE next_run_time <= UTC_TIMESTAMP(3) AND recurrence = 'MONTHLY';
+  WHERE id > 0 AND next_run_time <= UTC_TIMESTAMP(3) AND recurrence = 'MONTHLY';
 
 UPDATE tasks
   SET next_run_time = TIMESTAMPADD(MONTH, (TIMESTAMPDIFF(MONTH, scheduled_time, UTC_TIMESTAMP(3)) DIV 3 + 1) * 3, scheduled_time)
-  WHERE next_run_time IS NULL AND recurrence = 'QUARTERLY';
+  WHERE id > 0 AND next_run_time IS NULL AND recurrence = 'QUARTERLY';
 UPDATE tasks
   SET next_run_time = TIMESTAMPADD(MONTH, (TIMESTAMPDIFF(MONTH, scheduled_time, UTC_TIMESTAMP(3)) DIV 3 + 2) * 3, scheduled_time)
-  WHERE next_run_time <= UTC_TIMESTAMP(3) AND recurrence = 'QUARTERLY';
+  WHERE id > 0 AND next_run_time <= UTC_TIMESTAMP(3) AND recurrence = 'QUARTERLY';
 
 UPDATE tasks
   SET next_run_time = TIMESTAMPADD(MONTH, (TIMESTAMPDIFF(MONTH, scheduled_time, UTC_TIMESTAMP(3)) DIV 12 + 1) * 12, scheduled_time)
-  WHERE next_run_time IS NULL AND recurrence = 'YEARLY';
+  WHERE id > 0 AND next_run_time IS NULL AND recurrence = 'YEARLY';
 UPDATE tasks
   SET next_run_time = TIMESTAMPADD(MONTH, (TIMESTAMPDIFF(MONTH, scheduled_time, UTC_TIMESTAMP(3)) DIV 12 + 2) * 12, scheduled_time)
-  WHERE next_run_time <= UTC_TIMESTAMP(3) AND recurrence = 'YEARLY';
+  WHERE id > 0 AND next_run_time <= UTC_TIMESTAMP(3) AND recurrence = 'YEARLY';

@@ -1,3 +1,4 @@
+-- compatible: no
 -- The ledger: one row for a task and a scheduled time. No foreign key: it outlives its tasks.
 CREATE TABLE IF NOT EXISTS executions (
   task_id INT NOT NULL,
@@ -21,7 +22,7 @@ CREATE TABLE IF NOT EXISTS executions (
   PRIMARY KEY (task_id, scheduled_time),
   KEY executions_state (state, task_id, scheduled_time),
   KEY executions_time (scheduled_time, task_id)
-) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
+) ENGINE=InnoDB ROW_FORMAT=DYNAMIC DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
 
 -- Live schedulers. An incarnation is one registration of one process; its beat is a counter, so that no clocks are compared.
 CREATE TABLE IF NOT EXISTS schedulers (
@@ -31,4 +32,4 @@ CREATE TABLE IF NOT EXISTS schedulers (
   beat BIGINT UNSIGNED NOT NULL DEFAULT 0,
   register_time DATETIME(3) NOT NULL,
   KEY schedulers_state (state)
-) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
+) ENGINE=InnoDB ROW_FORMAT=DYNAMIC DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;

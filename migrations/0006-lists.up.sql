@@ -1,8 +1,10 @@
+-- compatible: no
 -- Each order that tasks are listed by, of each state: a list of them reads its page, however many others there are.
 ALTER TABLE tasks
   ADD KEY IF NOT EXISTS tasks_state (state, id),
   ADD KEY IF NOT EXISTS tasks_name (state, name),
-  ADD KEY IF NOT EXISTS tasks_created (state, create_time, id);
+  ADD KEY IF NOT EXISTS tasks_created (state, create_time, id),
+  ALGORITHM=DEFAULT;
 
 -- The labels once more, to find tasks by; what holds is the tasks' own column. Anew, where this step was broken off: an
 -- older release may have run since.
@@ -15,7 +17,7 @@ CREATE TABLE task_labels (
   -- Unique as it is anyway: the server then knows that a label's tasks come by id.
   UNIQUE KEY task_labels_value (name, value, task_id),
   CONSTRAINT task_labels_of_task FOREIGN KEY (task_id) REFERENCES tasks (id) ON DELETE CASCADE
-) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_nopad_bin;
+) ENGINE=InnoDB ROW_FORMAT=DYNAMIC DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_nopad_bin;
 
 INSERT IGNORE INTO task_labels (task_id, name, value)
   SELECT tasks.id, label.name, JSON_VALUE(tasks.labels, CONCAT('$."', label.name, '"'))
@@ -27,4 +29,5 @@ INSERT IGNORE INTO task_labels (task_id, name, value)
 -- By state and time, in place of by time alone: of any state it is a merge of few ranges.
 ALTER TABLE executions
   ADD KEY IF NOT EXISTS executions_due (state, scheduled_time, task_id),
-  DROP KEY IF EXISTS executions_time;
+  DROP KEY IF EXISTS executions_time,
+  ALGORITHM=DEFAULT;

@@ -1,3 +1,4 @@
+-- compatible: no
 -- How many executions there are, by five minutes of their scheduled time and by hours: of each state, and of those that
 -- ran by how late they started and how long they took. Written in the transaction that writes the executions, so that
 -- it is what counting them would give. Anew, where this step was broken off.
@@ -14,7 +15,7 @@ CREATE TABLE execution_stats (
   -- May be 0, until retention removes the row.
   count INT NOT NULL,
   PRIMARY KEY (minutes, slot, kind, bin)
-) ENGINE=InnoDB DEFAULT CHARSET=ascii COLLATE=ascii_bin;
+) ENGINE=InnoDB ROW_FORMAT=DYNAMIC DEFAULT CHARSET=ascii COLLATE=ascii_bin;
 
 -- 207224064 times five minutes lie between the year 0 and 1970. It is subtracted last: a division of what is negative
 -- would go towards zero. The memory is for ten million executions: with the server's own, usually 16 MiB, the groups go to

@@ -3,7 +3,7 @@ import type { ChangeLog } from "./changes/change-log.js";
 import type { Database } from "./database/database.js";
 import { type DatabaseClock, keepMeasuring } from "./database/database-clock.js";
 import { isUnavailable } from "./database/database-error.js";
-import { hasPending, migrate } from "./database/migrations.js";
+import { checkSchema, migrate } from "./database/migrations/migrate.js";
 import { PACKET_BYTES } from "./database/statement-size.js";
 import type { Fleet } from "./fleet/fleet.js";
 import { migrationsFolder } from "./migrations-folder.js";
@@ -54,12 +54,10 @@ export function createBackend(parts: BackendParts): Backend {
 
   async function prepare(signal: AbortSignal): Promise<void> {
     if (parts.migrateOnStart) {
-      const steps = await migrate(parts.databaseUrl, migrationsFolder, "up", signal);
+      const steps = await migrate(parts.databaseUrl, migrationsFolder, "up", { signal });
       if (steps.length > 0) logger.info({ steps }, "the schema was migrated");
-    } else if (await hasPending(parts.databaseUrl, migrationsFolder)) {
-      throw new Error(
-        "the schema is not the newest, and MIGRATE_ON_START is false: run `npm run migrate`, or `node packages/api/dist/migrate.js`",
-      );
+    } else {
+      await checkSchema(parts.databaseUrl, migrationsFolder);
     }
     await warnOfSettings();
     for (let count = 0; count < FIRST_MEASUREMENTS; count += 1) await clock.measure();
