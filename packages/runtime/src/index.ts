@@ -15,8 +15,10 @@ export { createProbeServer, type ProbeServer, type ProbeServerOptions } from "./
 export { type ProcessOptions, runProcess } from "./process.js";
 export { sleep } from "./sleep.js";
 export {
+  certificatesVariable,
   fileVariable,
   flagVariable,
+  hostVariable,
   integerVariable,
   logLevelVariable,
   millisecondsVariable,
