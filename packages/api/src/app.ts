@@ -5,6 +5,7 @@ import { createCensus } from "./census.js";
 import { createChangeLog } from "./changes/change-log.js";
 import { purgeSegments } from "./changes/change-store.js";
 import type { ApiConfig } from "./config.js";
+import { createConnector } from "./database/connector.js";
 import { createDatabase } from "./database/database.js";
 import { createDatabaseClock } from "./database/database-clock.js";
 import { createRetention } from "./database/retention.js";
@@ -35,7 +36,8 @@ export function createApp(config: ApiConfig, logger: Logger): App {
   const { registry } = createMetrics();
   const metrics = createApiMetrics(registry);
 
-  const database = createDatabase({ url: config.databaseUrl });
+  const connect = createConnector(config.database);
+  const database = createDatabase(connect);
   const clock = createDatabaseClock(database);
   const log = createChangeLog(database, logger);
   const writes = createWriteGroup({
@@ -48,10 +50,10 @@ export function createApp(config: ApiConfig, logger: Logger): App {
   });
   const fleet = createFleet(database, config.leaseMs, logger);
   const retention = createRetention(database, clock, retentionRules(config), logger);
-  const { databaseUrl, migrateOnStart, leaseMs, failpoints } = config;
+  const { migrateOnStart, leaseMs, failpoints } = config;
   const backend = createBackend({
     ...{ database, clock, log, fleet, writes, retention, logger },
-    ...{ databaseUrl, migrateOnStart },
+    ...{ connect, migrateOnStart },
   });
   const taskQueries = createTaskQueries(database, log, logger);
   const { tasks, asListTasks, executions, scheduler } = createServices({

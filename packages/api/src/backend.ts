@@ -1,5 +1,6 @@
 import { aborted, type Logger, type Part, sleep } from "@taskscheduler/runtime";
 import type { ChangeLog } from "./changes/change-log.js";
+import type { Connect } from "./database/connector.js";
 import type { Database } from "./database/database.js";
 import { type DatabaseClock, keepMeasuring } from "./database/database-clock.js";
 import { isUnavailable } from "./database/database-error.js";
@@ -20,7 +21,7 @@ export interface BackendParts {
   readonly fleet: Fleet;
   readonly writes: WriteGroup;
   readonly retention: Part;
-  readonly databaseUrl: string;
+  readonly connect: Connect;
   readonly migrateOnStart: boolean;
   readonly logger: Logger;
 }
@@ -54,9 +55,9 @@ export function createBackend(parts: BackendParts): Backend {
 
   async function prepare(signal: AbortSignal): Promise<void> {
     if (parts.migrateOnStart) {
-      const steps = await migrate(parts.databaseUrl, migrationsFolder, "up", signal);
+      const steps = await migrate(parts.connect, migrationsFolder, "up", signal);
       if (steps.length > 0) logger.info({ steps }, "the schema was migrated");
-    } else if (await hasPending(parts.databaseUrl, migrationsFolder)) {
+    } else if (await hasPending(parts.connect, migrationsFolder)) {
       throw new Error(
         "the schema is not the newest, and MIGRATE_ON_START is false: run `npm run migrate`, or `node packages/api/dist/migrate.js`",
       );

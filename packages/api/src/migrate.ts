@@ -1,12 +1,13 @@
 import { ConfigError, exitOnConfigError } from "@taskscheduler/runtime";
-import { readDatabaseUrl } from "./config.js";
+import { readDatabaseAddress } from "./config.js";
+import { createConnector } from "./database/connector.js";
 import { migrate } from "./database/migrations.js";
 import { migrationsFolder } from "./migrations-folder.js";
 
 /** `migrate.js [up|down]`: brings DATABASE_URL to the newest schema, or undoes one step. */
 async function main(direction: string): Promise<void> {
   if (direction !== "up" && direction !== "down") throw new ConfigError(['the argument must be "up" or "down"']);
-  const steps = await migrate(readDatabaseUrl(process.env), migrationsFolder, direction);
+  const steps = await migrate(createConnector(readDatabaseAddress(process.env)), migrationsFolder, direction);
   process.stdout.write(steps.length === 0 ? "nothing to do\n" : steps.map((step) => `${direction} ${step}\n`).join(""));
 }
 

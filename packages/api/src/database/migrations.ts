@@ -1,9 +1,9 @@
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { createConnection } from "mariadb";
 import { Umzug } from "umzug";
-import { connectionOptions } from "./connection-options.js";
+import type { Connect } from "./connector.js";
 import type { SqlConnection } from "./database.js";
+import { MIGRATION_PINS } from "./session-pins.js";
 
 /** Named locks are the server's, not the database's: the name carries the database. */
 const LOCK_WAIT_SECONDS = 60;
@@ -19,14 +19,14 @@ const KEEP_ALIVE_MS = 10_000;
  * @returns the names of the steps taken
  */
 export async function migrate(
-  url: string,
+  connect: Connect,
   folder: string,
   direction: "up" | "down",
   signal?: AbortSignal,
 ): Promise<string[]> {
   // A connection of its own: a change of a large table may be silent for longer than other statements are given. A host
   // that vanishes meanwhile is noticed by the probes of TCP.
-  const connection = await createConnection({ ...connectionOptions(url), keepAliveDelay: KEEP_ALIVE_MS });
+  const connection = await connect(MIGRATION_PINS, { keepAliveDelay: KEEP_ALIVE_MS });
   try {
     await lock(connection, signal);
     const umzug = await createUmzug(connection, folder);
@@ -39,8 +39,8 @@ export async function migrate(
 }
 
 /** Whether a step has not been taken yet. Reads alone: the account may have no right to change the schema. */
-export async function hasPending(url: string, folder: string): Promise<boolean> {
-  const connection = await createConnection(connectionOptions(url));
+export async function hasPending(connect: Connect, folder: string): Promise<boolean> {
+  const connection = await connect(MIGRATION_PINS, { keepAliveDelay: KEEP_ALIVE_MS });
   try {
     const taken = new Set(await takenSteps(connection));
     return (await stepNames(folder)).some((name) => !taken.has(name));
