@@ -1,5 +1,5 @@
 import { ExecutionService, SchedulerService, TaskService } from "@taskscheduler/proto";
-import { createMetrics, type Logger, type Part } from "@taskscheduler/runtime";
+import { createMetrics, type Logger, type Part, ReadinessLog } from "@taskscheduler/runtime";
 import { createBackend } from "./backend.js";
 import { createCensus } from "./census.js";
 import { createChangeLog } from "./changes/change-log.js";
@@ -19,6 +19,7 @@ import { taskToProto } from "./tasks/task-mapper.js";
 import { createTaskQueries } from "./tasks/task-query-store.js";
 import { createGrpcServer } from "./transport/grpc-server.js";
 import { createHttpServer } from "./transport/http-server.js";
+import { WorkHealth } from "./work-health.js";
 import { purgeAnswers } from "./writes/request-store.js";
 import { createWriteGroup } from "./writes/write-group.js";
 
@@ -55,9 +56,10 @@ export function createApp(config: ApiConfig, logger: Logger): App {
     ...{ database, clock, log, fleet, writes, retention, logger },
     ...{ connect, migrateOnStart },
   });
+  const health = new WorkHealth();
   const taskQueries = createTaskQueries(database, log, logger);
   const { tasks, asListTasks, executions, scheduler } = createServices({
-    ...{ database, clock, log, fleet, writes, taskQueries, registry, logger },
+    ...{ database, clock, log, fleet, writes, taskQueries, health, registry, logger },
     ...{ leaseMs, failpoints },
   });
 
@@ -72,7 +74,8 @@ export function createApp(config: ApiConfig, logger: Logger): App {
   });
 
   let isStopping = false;
-  const isReady = () => !isStopping && backend.isReady();
+  const readiness = () => (isStopping ? ["the process is stopping"] : [...backend.readiness(), ...health.reasons()]);
+  const readinessLog = new ReadinessLog({ readiness, logger });
   const publicServices = [
     { service: TaskService, impl: tasks },
     { service: ExecutionService, impl: executions },
@@ -81,7 +84,7 @@ export function createApp(config: ApiConfig, logger: Logger): App {
     host: config.host,
     port: config.grpcPort,
     services: [...publicServices, { service: SchedulerService, impl: scheduler }],
-    isReady,
+    isReady: () => readiness().length === 0,
     logger,
   });
   const httpServer = createHttpServer({
@@ -96,15 +99,16 @@ export function createApp(config: ApiConfig, logger: Logger): App {
           return (await taskQueries.skip(skip, limit, context.signal)).map((row) => taskToProto(row));
         }),
     },
-    isReady,
+    readiness,
     registry,
     corsOrigins: config.corsOrigins,
     logger,
   });
   return {
-    parts: [backend, together("ports", [grpcServer, httpServer])],
+    parts: [readinessLog, backend, together("ports", [grpcServer, httpServer])],
     onStopping() {
       isStopping = true;
+      void readinessLog.stop();
       grpcServer.setServing(false);
     },
   };

@@ -34,6 +34,8 @@ export function createConnector(address: DatabaseAddress): Connect {
 
   return async (pins, limits) => {
     const connection = await createConnection({ ...options, ...limits });
+    // The driver throws into the event loop what breaks an idle connection that nobody listens to. Its next user is told.
+    connection.on("error", () => undefined);
     try {
       refuseOtherServers(connection);
       await pin(connection, pins);

@@ -30,9 +30,6 @@ const ALL_SESSIONS: readonly SessionPin[] = [
   ["check_constraint_checks", 1],
   // Lists are sorted by whole names: 255 characters of four bytes.
   ["max_sort_length", 1024],
-  // A list reads off the warnings whether it was cut short.
-  ["sql_notes", 1],
-  ["max_error_count", 64],
   // No answer is older than the last commit.
   ["query_cache_type", "OFF"],
   ["wsrep_dirty_reads", 0],
