@@ -54,11 +54,11 @@ function refuseOtherServers({ info }: SqlConnection): void {
   throw new DatabaseRefusal(`DATABASE_URL leads to ${found}; MariaDB ${MIN_MAJOR}.${MIN_MINOR} or newer is needed`);
 }
 
-/** Which of the variables this server has: releases add and remove some. It is asked whatever limits its sessions begin with. */
+/** Which of the variables this server has: releases add and remove some. The limits that its sessions begin with do not count. */
 async function findVariables(connection: SqlConnection, pins: readonly SessionPin[]): Promise<ReadonlySet<string>> {
   const names = pins.map(([name]) => `'${name}'`).join(",");
   const rows: { name: string }[] = await connection.query(
-    `SET STATEMENT max_statement_time = 0 FOR SELECT LOWER(VARIABLE_NAME) AS name
+    `SET STATEMENT max_statement_time = 0, max_join_size = 18446744073709551615, sql_big_selects = 1 FOR SELECT LOWER(VARIABLE_NAME) AS name
        FROM information_schema.SYSTEM_VARIABLES WHERE VARIABLE_NAME IN (${names}) LIMIT ${pins.length}`,
   );
   return new Set(rows.map((row) => row.name));
