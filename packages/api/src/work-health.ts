@@ -6,7 +6,7 @@ import { failureReason } from "./database/failure-reason.js";
 const FAILING_MS = 10_000;
 const FAILURES = 3;
 /** Where nobody asks for the work any more, nothing is known of it. */
-const FORGOTTEN_MS = 30_000;
+const FORGOTTEN_MS = 15_000;
 
 /** Failures of one kind of work since it last succeeded. */
 interface Streak {

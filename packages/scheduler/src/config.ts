@@ -83,6 +83,7 @@ const schema = z
     SCHEDULER_ID: z
       .string()
       .max(255, "must have at most 255 characters")
+      .regex(/^(?!\s)[^\p{Cc}\p{Cf}]*(?<!\s)$/u, "must have no control characters, and no white space at its ends")
       .default(() => `${hostname()}-${process.pid}`.slice(-255)),
     HOST: hostVariable(),
     HTTP_PORT: portVariable(8001),
