@@ -74,7 +74,12 @@ export function createApp(config: ApiConfig, logger: Logger): App {
   });
 
   let isStopping = false;
-  const readiness = () => (isStopping ? ["the process is stopping"] : [...backend.readiness(), ...health.reasons()]);
+  const readiness = () => {
+    if (isStopping) return ["the process is stopping"];
+    const reasons = backend.readiness();
+    if (reasons.length > 0) health.clear();
+    return [...reasons, ...health.reasons()];
+  };
   const readinessLog = new ReadinessLog({ readiness, logger });
   const publicServices = [
     { service: TaskService, impl: tasks },

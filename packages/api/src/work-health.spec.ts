@@ -17,7 +17,7 @@ beforeEach(() => {
 
 function failEverySecond(kind: string, seconds: number, error: unknown = SQL_ERROR): void {
   for (let n = 0; n <= seconds; n += 1) {
-    health.failed(kind, error);
+    health.failed(kind, error, nowMs);
     if (n < seconds) nowMs += 1_000;
   }
 }
@@ -44,16 +44,20 @@ describe("work health", () => {
 
   it("knows nothing of work that nobody asks for any more", () => {
     failEverySecond("claims", 20);
-    nowMs += 15_001;
+    nowMs += 20_001;
     expect(health.reasons()).toEqual([]);
     failEverySecond("claims", 1);
     expect(health.reasons()).toEqual([]);
   });
 
-  it("needs more than two failures, far apart", () => {
-    health.failed("claims", SQL_ERROR);
-    nowMs += 12_000;
-    health.failed("claims", SQL_ERROR);
+  it("needs more than one failure, and counts from when the first was asked for", () => {
+    nowMs = 6_000;
+    health.failed("claims", SQL_ERROR, 0);
+    nowMs = 12_000;
+    expect(health.reasons()).toEqual([]);
+    health.failed("claims", SQL_ERROR, 6_000);
+    expect(health.reasons()).toHaveLength(1);
+    health.clear();
     expect(health.reasons()).toEqual([]);
   });
 });

@@ -2,14 +2,15 @@ import type { HandlerContext } from "@connectrpc/connect";
 import { ServiceError } from "@taskscheduler/domain";
 import { failureReason } from "./database/failure-reason.js";
 
-/** Work that fails for so long, and so often, is told. */
+/** Work that fails for so long, and more than once, is told. */
 const FAILING_MS = 10_000;
-const FAILURES = 3;
-/** Where nobody asks for the work any more, nothing is known of it. */
-const FORGOTTEN_MS = 15_000;
+const FAILURES = 2;
+/** Nothing is known of work that nobody asks for any more. A write takes up to 16 s to fail. */
+const FORGOTTEN_MS = 20_000;
 
 /** Failures of one kind of work since it last succeeded. */
 interface Streak {
+  /** When the first of them began. */
   readonly firstMs: number;
   readonly lastMs: number;
   readonly count: number;
@@ -33,16 +34,26 @@ export class WorkHealth {
     this.#streaks.delete(kind);
   }
 
-  failed(kind: string, error: unknown): void {
+  /** @param beganMs when the work was asked for */
+  failed(kind: string, error: unknown, beganMs: number): void {
     const lastMs = this.#nowMs();
     const known = this.#streaks.get(kind);
     const isOld = known === undefined || lastMs - known.lastMs > FORGOTTEN_MS;
     this.#streaks.set(kind, {
-      firstMs: isOld ? lastMs : known.firstMs,
+      firstMs: isOld ? beganMs : known.firstMs,
       count: isOld ? 1 : known.count + 1,
       lastMs,
       error,
     });
+  }
+
+  /** The database was away. What failed by then says nothing of what comes after. */
+  clear(): void {
+    this.#streaks.clear();
+  }
+
+  now(): number {
+    return this.#nowMs();
   }
 
   /** A sentence for each kind of work that has only failed of late. */
@@ -76,6 +87,7 @@ type Call = (request: never, context: HandlerContext) => unknown;
 
 function watch(call: Call, kind: string, health: WorkHealth, countsDefects: boolean): Call {
   return async (request, context) => {
+    const beganMs = health.now();
     try {
       const answer = await call(request, context);
       health.succeeded(kind);
@@ -83,7 +95,7 @@ function watch(call: Call, kind: string, health: WorkHealth, countsDefects: bool
     } catch (error) {
       // Who has gone away learns nothing, and says nothing of the database.
       if (!context.signal.aborted && (isOfDatabase(error) || (countsDefects && !(error instanceof ServiceError))))
-        health.failed(kind, error);
+        health.failed(kind, error, beganMs);
       throw error;
     }
   };

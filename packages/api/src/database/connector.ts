@@ -3,7 +3,7 @@ import { connectionOptions } from "./connection-options.js";
 import type { SqlConnection } from "./database.js";
 import type { DatabaseAddress } from "./database-address.js";
 import { DatabaseRefusal } from "./database-refusal.js";
-import type { SessionPin } from "./session-pins.js";
+import { PINNED_NAMES, type SessionPin } from "./session-pins.js";
 
 /** Opens a connection whose session is pinned. Rejects with the driver's error, or with `DatabaseRefusal`. */
 export type Connect = (
@@ -16,20 +16,19 @@ const [MIN_MAJOR, MIN_MINOR] = [10, 6];
 /** Opens connections on which our statements mean what they say, whatever the server's settings are. Opens none yet. */
 export function createConnector(address: DatabaseAddress): Connect {
   const options = connectionOptions(address);
-  /** The statements that pin a session, by the server's version: an address may lead to another server after a failover. */
-  const statements = new Map<string, string>();
+  /** By the server's version: after a failover an address may lead to another one. */
+  const known = new Map<string, ReadonlySet<string>>();
 
   async function pin(connection: SqlConnection, pins: readonly SessionPin[]): Promise<void> {
-    const key = `${connection.serverVersion()} ${pins.length}`;
-    const known = statements.get(key);
-    const statement = known ?? pinningStatement(pins, await findVariables(connection, pins));
+    const version = connection.serverVersion();
+    const variables = known.get(version) ?? (await findVariables(connection));
+    known.set(version, variables);
     // One way there and back for all three.
     await Promise.all([
       connection.query("SET NAMES utf8mb4 COLLATE utf8mb4_nopad_bin"),
       connection.query("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED, READ WRITE"),
-      connection.query(statement),
+      connection.query(pinningStatement(pins, variables)),
     ]);
-    statements.set(key, statement);
   }
 
   return async (pins, limits) => {
@@ -41,7 +40,7 @@ export function createConnector(address: DatabaseAddress): Connect {
       await pin(connection, pins);
       return connection;
     } catch (error) {
-      await connection.end().catch(() => connection.destroy());
+      await connection.end().catch(() => undefined);
       throw error;
     }
   };
@@ -55,11 +54,11 @@ function refuseOtherServers({ info }: SqlConnection): void {
 }
 
 /** Which of the variables this server has: releases add and remove some. The limits that its sessions begin with do not count. */
-async function findVariables(connection: SqlConnection, pins: readonly SessionPin[]): Promise<ReadonlySet<string>> {
-  const names = pins.map(([name]) => `'${name}'`).join(",");
+async function findVariables(connection: SqlConnection): Promise<ReadonlySet<string>> {
+  const names = PINNED_NAMES.map((name) => `'${name}'`).join(",");
   const rows: { name: string }[] = await connection.query(
     `SET STATEMENT max_statement_time = 0, max_join_size = 18446744073709551615, sql_big_selects = 1 FOR SELECT LOWER(VARIABLE_NAME) AS name
-       FROM information_schema.SYSTEM_VARIABLES WHERE VARIABLE_NAME IN (${names}) LIMIT ${pins.length}`,
+       FROM information_schema.SYSTEM_VARIABLES WHERE VARIABLE_NAME IN (${names}) LIMIT ${PINNED_NAMES.length}`,
   );
   return new Set(rows.map((row) => row.name));
 }

@@ -1,7 +1,7 @@
 import { DatabaseRefusal } from "./database-refusal.js";
 
 /** Errors of the server by number, of the driver and Node.js by code, and what an operator checks when one keeps us waiting. */
-const REASONS: readonly (readonly [errors: readonly (number | string)[], reason: string])[] = [
+export const DATABASE_REASONS: readonly (readonly [errors: readonly (number | string)[], reason: string])[] = [
   [
     ["ECONNREFUSED"],
     "nothing listens where DATABASE_URL leads: check that MariaDB runs, and the host and the port in DATABASE_URL",
@@ -87,7 +87,9 @@ const REASONS: readonly (readonly [errors: readonly (number | string)[], reason:
   ],
 ];
 
-const REASON_OF = new Map(REASONS.flatMap(([errors, reason]) => errors.map((error) => [error, reason] as const)));
+const REASON_OF = new Map(
+  DATABASE_REASONS.flatMap(([errors, reason]) => errors.map((error) => [error, reason] as const)),
+);
 const TLS_FAILED = "the TLS handshake with the database fails: check its TLS versions, and that MariaDB listens there";
 const UNKNOWN = "the database cannot be used; the log has the error";
 

@@ -67,6 +67,11 @@ const WARNINGS: readonly SettingRule[] = [
     message: `max_connections or max_user_connections is less than the ${CONNECTIONS} connections that one API opens: calls will fail with UNAVAILABLE under load`,
   },
   {
+    settings: ["read_only"],
+    isWrong: (settings) => (settings.get("read_only") ?? "OFF") !== "OFF",
+    message: "read_only is set, and the account may write all the same: make sure that this is no replica",
+  },
+  {
     settings: ["innodb_force_recovery"],
     isWrong: (settings) => numberOf(settings, "innodb_force_recovery", 0) > 0,
     message: "innodb_force_recovery is set: the database is being repaired, and may take no writes",
@@ -89,7 +94,7 @@ export async function checkServer(connect: Connect, { migrates }: { migrates: bo
     if (migrates) await requireSchemaPrivileges(connection);
     return WARNINGS.filter((rule) => rule.isWrong(settings)).map((rule) => rule.message);
   } finally {
-    await connection.end().catch(() => connection.destroy());
+    await connection.end().catch(() => undefined);
   }
 }
 

@@ -71,3 +71,6 @@ export const MIGRATION_PINS: readonly SessionPin[] = [
   // Galera: every node changes its schema.
   ["wsrep_osu_method", "TOI"],
 ];
+
+/** Each that is pinned anywhere: a migration pins what the pool does, and more. */
+export const PINNED_NAMES: readonly string[] = MIGRATION_PINS.map(([name]) => name);
