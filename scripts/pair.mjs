@@ -98,7 +98,8 @@ function schedulerEnv(env, { grpcAddress, ports }) {
     API_ADDRESS: grpcAddress,
     HTTP_PORT: String(ports.SCHEDULER_HTTP_PORT),
   };
-  for (const name of ["DATABASE_URL", "DATABASE_URL_FILE", "GRPC_PORT", "SCHEDULER_HTTP_PORT"]) delete own[name];
+  for (const name of ["DATABASE_URL", "DATABASE_URL_FILE", "DATABASE_TLS_CA_FILE", "GRPC_PORT", "SCHEDULER_HTTP_PORT"])
+    delete own[name];
   return own;
 }
 

@@ -1,8 +1,8 @@
-import { migrate } from "../../packages/api/src/database/migrations/migrate.js";
 import { SchemaRefusedError } from "../../packages/api/src/database/migrations/schema-refused-error.js";
 import { eventually } from "../setup/eventually.js";
 import { startMigrator } from "../setup/migrator.js";
 import { killAll, startApi } from "../setup/processes.js";
+import { migrate } from "../setup/schema.js";
 import { takeSnapshot } from "../setup/schema-snapshot.js";
 import { createSchemaFixture, FOLDER, ORIGINAL_TABLE, type SchemaFixture } from "./schema-fixture.js";
 

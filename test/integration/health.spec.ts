@@ -109,7 +109,7 @@ describe.each(["SIGTERM", "SIGINT"] as const)("%s", (signal) => {
     api.signal(signal);
     await eventually("health is told", () => health.seen.length === 2);
     expect(health.seen).toEqual([SERVING, NOT_SERVING]);
-    expect(await restOf(socket)).toMatch(/^HTTP\/1\.1 503 .*not ready\n$/s);
+    expect(await restOf(socket)).toMatch(/^HTTP\/1\.1 503 .*\r\n\r\nnot ready: the process is stopping\n$/s);
     for (const watch of watches) {
       expect(await watch.ended).toMatchObject({ code: "UNAVAILABLE", reason: "SHUTTING_DOWN" });
     }
@@ -168,6 +168,19 @@ describe("a wrong environment", () => {
         ...["HOST", "HTTP_PORT", "LEASE_MS", "LOG_LEVEL", "MIGRATE_ON_START", "SHUTDOWN_GRACE_MS"],
       ],
     ],
+    ["api", "several hosts", { DATABASE_URL: "mariadb://user:hunter2@h1,h2:3306/db" }, ["DATABASE_URL"]],
+    ["api", "an unknown parameter", { DATABASE_URL: `${url}?sslmode=require` }, ["DATABASE_URL"]],
+    ["api", "a socket's path", { DATABASE_URL: "mariadb://user:hunter2@%2Ftmp%2Fs/db" }, ["DATABASE_URL"]],
+    ["api", "a folder", { DATABASE_URL_FILE: "/" }, ["DATABASE_URL_FILE"]],
+    ["api", "a file without an end", { DATABASE_URL_FILE: "/dev/zero" }, ["DATABASE_URL_FILE"]],
+    [
+      "api",
+      "a CA that is none",
+      { DATABASE_URL: `${url}?ssl=true`, DATABASE_TLS_CA_FILE: __filename },
+      ["DATABASE_TLS_CA_FILE"],
+    ],
+    ["api", "a CA without TLS", { DATABASE_URL: url, DATABASE_TLS_CA_FILE: __filename }, ["DATABASE_TLS_CA_FILE"]],
+    ["api", "one port for two", { DATABASE_URL: url, HTTP_PORT: "8000", GRPC_PORT: "8000" }, ["GRPC_PORT"]],
     ["api", "an open address without AUTH", { DATABASE_URL: url, HOST: "0.0.0.0" }, ["HOST"]],
     ["api", "a file that is not there", { DATABASE_URL_FILE: "/no/such/hunter2" }, ["DATABASE_URL_FILE"]],
     [
@@ -195,8 +208,11 @@ describe("a wrong environment", () => {
     [
       "scheduler",
       "all wrong",
-      { API_ADDRESS: "nowhere", HTTP_PORT: "x", MAX_CONCURRENCY: "0", LOG_LEVEL: "loud", SHUTDOWN_GRACE_MS: "x" },
-      ["API_ADDRESS", "HTTP_PORT", "LOG_LEVEL", "MAX_CONCURRENCY", "SHUTDOWN_GRACE_MS"],
+      {
+        ...{ API_ADDRESS: "nowhere", HOST: "hunter2 b", HTTP_PORT: "x", SCHEDULER_ID: "hunter2\u001b[2J" },
+        ...{ MAX_CONCURRENCY: "0", LOG_LEVEL: "loud", SHUTDOWN_GRACE_MS: "x" },
+      },
+      ["API_ADDRESS", "HOST", "HTTP_PORT", "LOG_LEVEL", "MAX_CONCURRENCY", "SCHEDULER_ID", "SHUTDOWN_GRACE_MS"],
     ],
     [
       "scheduler",

@@ -1,9 +1,9 @@
 import type { SqlConnection } from "../../packages/api/src/database/database.js";
 import { MigrationLock } from "../../packages/api/src/database/migrations/migration-lock.js";
-import { openSession } from "../../packages/api/src/database/migrations/migration-session.js";
 import { prepareRecords } from "../../packages/api/src/database/migrations/step-records.js";
 import { eventually } from "../setup/eventually.js";
 import { startMigrator } from "../setup/migrator.js";
+import { openSession } from "../setup/schema.js";
 import { createSchemaFixture, type SchemaFixture } from "./schema-fixture.js";
 
 /** Ten looks, two of them a beat: a silent holder is dead after 500 ms. */

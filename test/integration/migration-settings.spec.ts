@@ -1,6 +1,5 @@
-import { migrate } from "../../packages/api/src/database/migrations/migrate.js";
-import { openSession } from "../../packages/api/src/database/migrations/migration-session.js";
 import { type PrivateServer, startPrivateServer } from "../../scripts/mariadb.mjs";
+import { migrate, openSession } from "../setup/schema.js";
 import { takeSnapshot } from "../setup/schema-snapshot.js";
 import { createSchemaFixture, FOLDER, ORIGINAL_TABLE, type SchemaFixture } from "./schema-fixture.js";
 

@@ -1,8 +1,7 @@
 import type { Connection } from "mariadb";
-import { migrate } from "../../packages/api/src/database/migrations/migrate.js";
-import { openSession } from "../../packages/api/src/database/migrations/migration-session.js";
 import { type MigrationStep, readSteps } from "../../packages/api/src/database/migrations/migration-step.js";
 import { prepareRecords, recordBegun } from "../../packages/api/src/database/migrations/step-records.js";
+import { migrate, openSession } from "../setup/schema.js";
 import { takeSnapshot } from "../setup/schema-snapshot.js";
 import { createRelease, createSchemaFixture, FOLDER, ORIGINAL_TABLE, type SchemaFixture } from "./schema-fixture.js";
 

@@ -1,6 +1,6 @@
-import { migrate } from "../../packages/api/src/database/migrations/migrate.js";
 import { SchemaRefusedError } from "../../packages/api/src/database/migrations/schema-refused-error.js";
 import { killAll, startApi } from "../setup/processes.js";
+import { migrate } from "../setup/schema.js";
 import { takeSnapshot } from "../setup/schema-snapshot.js";
 import { createTaskClient } from "../setup/task-client.js";
 import { createRelease, createSchemaFixture, FOLDER, type OtherRelease, type SchemaFixture } from "./schema-fixture.js";

@@ -1,8 +1,8 @@
-import { checkSchema, migrate } from "../../packages/api/src/database/migrations/migrate.js";
 import { SchemaRefusedError } from "../../packages/api/src/database/migrations/schema-refused-error.js";
 import { eventually } from "../setup/eventually.js";
 import { startMigrator } from "../setup/migrator.js";
 import { killAll, startApi } from "../setup/processes.js";
+import { checkSchema, migrate } from "../setup/schema.js";
 import { takeSnapshot } from "../setup/schema-snapshot.js";
 import { createRelease, createSchemaFixture, FOLDER, type OtherRelease, type SchemaFixture } from "./schema-fixture.js";
 

@@ -38,8 +38,10 @@ async function startScheduler(): Promise<void> {
   await scheduler.start(new AbortController().signal);
 }
 
+const isReady = (): boolean => scheduler.readiness().length === 0;
+
 async function ready(): Promise<void> {
-  await until(() => scheduler.isReady());
+  await until(isReady);
 }
 
 const reportsOf = (taskId: number) => api.reports.filter(({ report }) => report.taskId === taskId);
@@ -81,7 +83,8 @@ describe("scheduler against a scripted API", () => {
     await new Promise<void>((resolve) => nobody.listen(Number(api.address.split(":")[1]), "127.0.0.1", resolve));
     await startScheduler();
     await until(() => refused >= 2);
-    expect(scheduler.isReady()).toBe(false);
+    const reason = /^not registered with the API: check API_ADDRESS, and that the API is ready \(.+\)$/;
+    expect(scheduler.readiness()).toEqual([expect.stringMatching(reason)]);
     await new Promise((resolve) => nobody.close(resolve));
     await api.start();
     await ready();
@@ -182,7 +185,7 @@ describe("scheduler against a scripted API", () => {
     await until(() => api.beats.at(-1)!.heldClaims.length === 1);
     api.endIncarnation();
     api.cut();
-    await until(() => api.registers.length === 2 && scheduler.isReady());
+    await until(() => api.registers.length === 2 && isReady());
     expect(api.registers[1]!.processStarted).toBe(false);
     api.due({ taskId: 2, scheduledTimeMs: dueMs + 20 });
     await until(() => reportsOf(2).length === 1);
@@ -212,7 +215,7 @@ describe("scheduler against a scripted API", () => {
     };
     await untilMetric('taskscheduler_scheduler_alarms{kind="claim"} 2');
     api.cut();
-    await until(() => api.streams.length === 2 && scheduler.isReady());
+    await until(() => api.streams.length === 2 && isReady());
     await until(() => reportsOf(2).length === 1);
     expect(api.claims.flatMap(({ occurrences }) => occurrences.map(({ taskId }) => taskId))).toEqual([2]);
     expect(reportsOf(2)).toHaveLength(1);
@@ -222,7 +225,8 @@ describe("scheduler against a scripted API", () => {
     await startScheduler();
     await ready();
     api.stop();
-    await until(() => !scheduler.isReady());
+    await until(() => !isReady());
+    expect(scheduler.readiness()[0]).toMatch(/^the API does not tell what falls due( \(|$)/);
     await api.start();
     await ready();
     api.due({ taskId: 1, scheduledTimeMs: Date.now() + 50 });
@@ -249,7 +253,8 @@ describe("scheduler against a scripted API", () => {
     api.due({ taskId: 1, scheduledTimeMs: dueMs }, { taskId: 2, scheduledTimeMs: dueMs });
     await until(() => api.claims.length === 1);
     api.isDown = true;
-    await until(() => !scheduler.isReady() && Date.now() > dueMs + 200);
+    await until(() => !isReady() && Date.now() > dueMs + 200);
+    expect(scheduler.readiness()).toContainEqual(expect.stringMatching(/^the lease is over, .*\(down\)$/));
     expect(api.reports).toHaveLength(0);
     api.onBeat = ({ heldClaims }) => ({ drop: heldClaims.filter(({ taskId }) => taskId === 1) });
     api.isDown = false;
@@ -270,7 +275,7 @@ describe("scheduler against a scripted API", () => {
     api.due({ taskId: 1, scheduledTimeMs: dueMs }, { taskId: 2, scheduledTimeMs: dueMs });
     await untilMetric("taskscheduler_scheduler_claims_held 2");
     const stopping = scheduler.stop(AbortSignal.timeout(8_000));
-    expect(scheduler.isReady()).toBe(false);
+    expect(scheduler.readiness()).toEqual(["the process is stopping"]);
     await until(() => api.beats.at(-1)!.draining);
     await stopping;
     expect(reportsOf(1)).toHaveLength(1);

@@ -113,7 +113,7 @@ export async function startTransports(options: TransportOptions = {}): Promise<T
     port: 0,
     services: [{ service: TaskService, impl: tasks }],
     rest,
-    isReady: () => ready,
+    readiness: () => (ready ? [] : ["a test says so"]),
     registry,
     corsOrigins: options.corsOrigins ?? [],
     logger,

@@ -222,7 +222,7 @@ describe("stop", () => {
       port: fixture.http.port(),
       services: [],
       rest: fixture.rest,
-      isReady: () => true,
+      readiness: () => [],
       registry: createMetrics().registry,
       corsOrigins: [],
       logger: createLogger({ name: "test", level: "silent" }),

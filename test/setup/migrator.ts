@@ -12,9 +12,13 @@ export interface Migrator {
 }
 
 /** Starts the built migration command. */
-export function startMigrator(databaseUrl: string, direction: "up" | "down" = "up"): Migrator {
+export function startMigrator(
+  databaseUrl: string,
+  direction: "up" | "down" = "up",
+  env: Readonly<Record<string, string>> = {},
+): Migrator {
   const child = spawn(process.execPath, [main, direction], {
-    env: { PATH: process.env["PATH"], TZ: process.env["TZ"] ?? "UTC", DATABASE_URL: databaseUrl },
+    env: { PATH: process.env["PATH"], TZ: process.env["TZ"] ?? "UTC", DATABASE_URL: databaseUrl, ...env },
     stdio: ["ignore", "pipe", "pipe"],
   });
   const chunks: string[] = [];

@@ -15,11 +15,15 @@ const [PRIMITIVE, CONSTRUCTED] = [0x80, 0xa0];
 const ECDSA_WITH_SHA256 = "2a8648ce3d040302";
 const [COMMON_NAME, ALTERNATIVE_NAMES, BASIC_CONSTRAINTS] = ["550403", "551d11", "551d13"];
 
-/** By RFC 5280; neither Node.js nor a clean machine brings what would make one. */
-export function createIdentity(): Identity {
+/**
+ * By RFC 5280: neither Node.js nor a clean machine has a tool that makes a certificate.
+ *
+ * @param commonName the certificate's subject. OpenSSL looks for a CA by it.
+ */
+export function createIdentity(commonName = "localhost"): Identity {
   const { privateKey, publicKey } = generateKeyPairSync("ec", { namedCurve: "prime256v1" });
   const algorithm = der(SEQUENCE, oid(ECDSA_WITH_SHA256));
-  const name = der(SEQUENCE, der(SET, der(SEQUENCE, oid(COMMON_NAME), der(UTF8, Buffer.from("localhost")))));
+  const name = der(SEQUENCE, der(SET, der(SEQUENCE, oid(COMMON_NAME), der(UTF8, Buffer.from(commonName)))));
   const names = [der(PRIMITIVE | 2, Buffer.from("localhost")), der(PRIMITIVE | 7, Buffer.from([127, 0, 0, 1]))];
   const extensions = [
     extension(ALTERNATIVE_NAMES, der(SEQUENCE, ...names)),

@@ -1,10 +1,11 @@
 import { ExecutionService, SchedulerService, TaskService } from "@taskscheduler/proto";
-import { createMetrics, type Logger, type Part } from "@taskscheduler/runtime";
+import { createMetrics, type Logger, type Part, ReadinessLog } from "@taskscheduler/runtime";
 import { createBackend } from "./backend.js";
 import { createCensus } from "./census.js";
 import { createChangeLog } from "./changes/change-log.js";
 import { purgeSegments } from "./changes/change-store.js";
 import type { ApiConfig } from "./config.js";
+import { createConnector } from "./database/connector.js";
 import { createDatabase } from "./database/database.js";
 import { createDatabaseClock } from "./database/database-clock.js";
 import { createRetention } from "./database/retention.js";
@@ -18,6 +19,7 @@ import { taskToProto } from "./tasks/task-mapper.js";
 import { createTaskQueries } from "./tasks/task-query-store.js";
 import { createGrpcServer } from "./transport/grpc-server.js";
 import { createHttpServer } from "./transport/http-server.js";
+import { WorkHealth } from "./work-health.js";
 import { purgeAnswers } from "./writes/request-store.js";
 import { createWriteGroup } from "./writes/write-group.js";
 
@@ -35,7 +37,8 @@ export function createApp(config: ApiConfig, logger: Logger): App {
   const { registry } = createMetrics();
   const metrics = createApiMetrics(registry);
 
-  const database = createDatabase({ url: config.databaseUrl });
+  const connect = createConnector(config.database);
+  const database = createDatabase(connect);
   const clock = createDatabaseClock(database);
   const log = createChangeLog(database, logger);
   const writes = createWriteGroup({
@@ -48,14 +51,15 @@ export function createApp(config: ApiConfig, logger: Logger): App {
   });
   const fleet = createFleet(database, config.leaseMs, logger);
   const retention = createRetention(database, clock, retentionRules(config), logger);
-  const { databaseUrl, migrateOnStart, leaseMs, failpoints } = config;
+  const { migrateOnStart, leaseMs, failpoints } = config;
   const backend = createBackend({
     ...{ database, clock, log, fleet, writes, retention, logger },
-    ...{ databaseUrl, migrateOnStart },
+    ...{ connect, migrateOnStart },
   });
+  const health = new WorkHealth();
   const taskQueries = createTaskQueries(database, log, logger);
   const { tasks, asListTasks, executions, scheduler } = createServices({
-    ...{ database, clock, log, fleet, writes, taskQueries, registry, logger },
+    ...{ database, clock, log, fleet, writes, taskQueries, health, registry, logger },
     ...{ leaseMs, failpoints },
   });
 
@@ -70,7 +74,13 @@ export function createApp(config: ApiConfig, logger: Logger): App {
   });
 
   let isStopping = false;
-  const isReady = () => !isStopping && backend.isReady();
+  const readiness = () => {
+    if (isStopping) return ["the process is stopping"];
+    const reasons = backend.readiness();
+    if (reasons.length > 0) health.clear();
+    return [...reasons, ...health.reasons()];
+  };
+  const readinessLog = new ReadinessLog({ readiness, logger });
   const publicServices = [
     { service: TaskService, impl: tasks },
     { service: ExecutionService, impl: executions },
@@ -79,7 +89,7 @@ export function createApp(config: ApiConfig, logger: Logger): App {
     host: config.host,
     port: config.grpcPort,
     services: [...publicServices, { service: SchedulerService, impl: scheduler }],
-    isReady,
+    isReady: () => readiness().length === 0,
     logger,
   });
   const httpServer = createHttpServer({
@@ -94,15 +104,16 @@ export function createApp(config: ApiConfig, logger: Logger): App {
           return (await taskQueries.skip(skip, limit, context.signal)).map((row) => taskToProto(row));
         }),
     },
-    isReady,
+    readiness,
     registry,
     corsOrigins: config.corsOrigins,
     logger,
   });
   return {
-    parts: [backend, together("ports", [grpcServer, httpServer])],
+    parts: [readinessLog, backend, together("ports", [grpcServer, httpServer])],
     onStopping() {
       isStopping = true;
+      void readinessLog.stop();
       grpcServer.setServing(false);
     },
   };

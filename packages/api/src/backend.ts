@@ -1,10 +1,13 @@
-import { aborted, type Logger, type Part, sleep } from "@taskscheduler/runtime";
+import { aborted, type Logger, type Part, type Readiness, sleep } from "@taskscheduler/runtime";
 import type { ChangeLog } from "./changes/change-log.js";
+import type { Connect } from "./database/connector.js";
 import type { Database } from "./database/database.js";
 import { type DatabaseClock, keepMeasuring } from "./database/database-clock.js";
 import { isUnavailable } from "./database/database-error.js";
-import { checkSchema, migrate } from "./database/migrations/migrate.js";
-import { PACKET_BYTES } from "./database/statement-size.js";
+import { failureReason } from "./database/failure-reason.js";
+import { checkSchema, hasPendingSteps, migrate } from "./database/migrations/migrate.js";
+import { requireRowPrivileges } from "./database/privileges.js";
+import { checkServer } from "./database/server-check.js";
 import type { Fleet } from "./fleet/fleet.js";
 import { migrationsFolder } from "./migrations-folder.js";
 import type { WriteGroup } from "./writes/write-group.js";
@@ -12,6 +15,8 @@ import type { WriteGroup } from "./writes/write-group.js";
 const RETRY_MS = 250;
 const CLOCK_INTERVAL_MS = 1_000;
 const FIRST_MEASUREMENTS = 5;
+/** A database that answered within this time answers. */
+const ANSWER_MS = 3_000;
 
 export interface BackendParts {
   readonly database: Database;
@@ -20,14 +25,14 @@ export interface BackendParts {
   readonly fleet: Fleet;
   readonly writes: WriteGroup;
   readonly retention: Part;
-  readonly databaseUrl: string;
+  readonly connect: Connect;
   readonly migrateOnStart: boolean;
   readonly logger: Logger;
 }
 
 export interface Backend extends Part {
-  /** Whether calls can be answered: the schema is the newest and the database answers. */
-  isReady(): boolean;
+  /** Calls can be answered once the schema is the newest, and as long as the database answers. */
+  readonly readiness: Readiness;
 }
 
 /**
@@ -40,11 +45,15 @@ export function createBackend(parts: BackendParts): Backend {
   const started: Part[] = [];
   let opening: Promise<void> | undefined;
   let measuring: Promise<void> | undefined;
+  let waitingFor = "the process has just started, and connects to the database";
+  /** Of the clock's measurements, which ask the database once a second: when the last one succeeded, and why it failed. */
+  let answeredMs = Number.NEGATIVE_INFINITY;
+  let failure: unknown;
 
   async function open(signal: AbortSignal): Promise<void> {
     await untilDone(() => prepare(signal), signal);
     database.admit();
-    measuring = keepMeasuring(clock, CLOCK_INTERVAL_MS, signal);
+    measuring = keepMeasuring(clock, CLOCK_INTERVAL_MS, onMeasured, signal);
     for (const part of [log, fleet, retention]) {
       started.push(part);
       await part.start(signal);
@@ -53,43 +62,48 @@ export function createBackend(parts: BackendParts): Backend {
   }
 
   async function prepare(signal: AbortSignal): Promise<void> {
-    if (parts.migrateOnStart) {
-      const steps = await migrate(parts.databaseUrl, migrationsFolder, "up", { signal });
+    const { connect, migrateOnStart } = parts;
+    const isMigrating = migrateOnStart && (await hasPendingSteps(connect, migrationsFolder));
+    if (!migrateOnStart) await checkSchema(connect, migrationsFolder);
+    const warnings = await checkServer(connect, { migrates: isMigrating });
+    if (isMigrating) {
+      waitingFor = "the schema is being migrated";
+      const steps = await migrate(connect, migrationsFolder, "up", { signal });
       if (steps.length > 0) logger.info({ steps }, "the schema was migrated");
-    } else {
-      await checkSchema(parts.databaseUrl, migrationsFolder);
     }
-    await warnOfSettings();
+    await database.withConnection(requireRowPrivileges);
     for (let count = 0; count < FIRST_MEASUREMENTS; count += 1) await clock.measure();
-  }
-
-  async function warnOfSettings(): Promise<void> {
-    const [row] = await database.withConnection((connection) =>
-      connection.query<{ flushing: number; packetBytes: number }[]>(
-        "SELECT @@innodb_flush_log_at_trx_commit AS flushing, @@max_allowed_packet AS packetBytes",
-      ),
-    );
-    // With another setting an acknowledged write survives the death of our processes, but not of the database's.
-    if (row?.flushing !== 1) {
-      logger.warn(row, "innodb_flush_log_at_trx_commit is not 1: a crash of the database may lose acknowledged writes");
-    }
-    // The server cuts connections that send more: large requests would look as if it went away.
-    if (Number(row?.packetBytes) < PACKET_BYTES) {
-      logger.warn(row, "max_allowed_packet is less than 16 MiB: large requests will fail with UNAVAILABLE");
-    }
+    for (const warning of warnings) logger.warn(warning);
   }
 
   async function untilDone(work: () => Promise<void>, signal: AbortSignal): Promise<void> {
-    for (let reported = false; ; reported = true) {
+    const told = new Set<string>();
+    for (;;) {
       try {
         return await work();
       } catch (error) {
         signal.throwIfAborted();
-        const known = isUnavailable(error);
-        if (!reported || !known) logger.warn({ err: error }, "the database is not ready; trying again");
-        await sleep(known ? RETRY_MS : 4 * RETRY_MS, signal);
+        waitingFor = failureReason(error);
+        // Once with all that is known of it. The readiness log repeats the reason.
+        if (!told.has(waitingFor))
+          logger.warn({ err: error, reason: waitingFor }, "the database is not ready; trying again");
+        told.add(waitingFor);
+        await sleep(isUnavailable(error) ? RETRY_MS : 4 * RETRY_MS, signal);
       }
     }
+  }
+
+  function onMeasured(measured: unknown): void {
+    failure = measured;
+    if (measured === undefined) answeredMs = performance.now();
+  }
+
+  function readiness(): readonly string[] {
+    if (!database.isAdmitted()) return [waitingFor];
+    if (log.isLive()) return [];
+    if (failure !== undefined) return [failureReason(failure)];
+    if (performance.now() - answeredMs < ANSWER_MS) return ["the change log cannot be read; the log has the error"];
+    return ["the database does not answer: check its load, and the network between here and the host in DATABASE_URL"];
   }
 
   async function end(signal: AbortSignal): Promise<void> {
@@ -103,7 +117,7 @@ export function createBackend(parts: BackendParts): Backend {
 
   return {
     name: "backend",
-    isReady: () => database.isAdmitted() && log.isLive(),
+    readiness,
     async start() {
       opening = open(stopping.signal).catch((error: unknown) => {
         if (!stopping.signal.aborted) throw error;

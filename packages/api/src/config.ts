@@ -1,17 +1,20 @@
 import { isIP } from "node:net";
 import { SchedulerService, TaskService } from "@taskscheduler/proto";
 import {
+  certificatesVariable,
   type Failpoint,
   failpointsInProduction,
   failpointsVariable,
   fileVariable,
   flagVariable,
+  hostVariable,
   logLevelVariable,
   millisecondsVariable,
   parseEnvironment,
   portVariable,
   z,
 } from "@taskscheduler/runtime";
+import { type DatabaseAddress, parseDatabaseUrl } from "./database/database-address.js";
 
 const dayMs = 24 * 60 * 60 * 1000;
 
@@ -26,8 +29,6 @@ const notSupportedYet = [
   "TLS_CLIENT_CA_FILE",
 ] as const;
 
-const databaseUrlForm =
-  "must be mariadb://user:password@host:port/database, with special characters in percent-encoding";
 const unaryCalls = [TaskService, SchedulerService].flatMap(({ methods }) =>
   methods.filter(({ methodKind }) => methodKind === "unary").map(({ localName }) => localName),
 );
@@ -36,12 +37,10 @@ const always = { when: () => true };
 
 const schema = z
   .object({
-    DATABASE_URL: z.string().refine(isDatabaseUrl, databaseUrlForm).optional(),
-    DATABASE_URL_FILE: fileVariable().refine(isDatabaseUrl, `the file's text ${databaseUrlForm}`).optional(),
-    HOST: z
-      .string()
-      .regex(/^[A-Za-z0-9_.:%-]{1,255}$/, "must be a host name or an IP address")
-      .default("127.0.0.1"),
+    DATABASE_URL: z.string().transform(toDatabaseAddress).optional(),
+    DATABASE_URL_FILE: fileVariable().transform(toDatabaseAddress).optional(),
+    DATABASE_TLS_CA_FILE: certificatesVariable().optional(),
+    HOST: hostVariable(),
     HTTP_PORT: portVariable(8000),
     GRPC_PORT: portVariable(50_051),
     MIGRATE_ON_START: flagVariable(true),
@@ -69,6 +68,16 @@ const schema = z
     error: "only one of this and DATABASE_URL_FILE may be set",
     ...always,
   })
+  .refine((v) => v.DATABASE_TLS_CA_FILE === undefined || isTlsOrFaulty(v.DATABASE_URL ?? v.DATABASE_URL_FILE), {
+    path: ["DATABASE_TLS_CA_FILE"],
+    error: "needs ?ssl=true at the end of DATABASE_URL; without it the connection is plain text",
+    ...always,
+  })
+  .refine((v) => v.HTTP_PORT !== v.GRPC_PORT || v.HTTP_PORT === 0, {
+    path: ["GRPC_PORT"],
+    error: "must not be the same as HTTP_PORT",
+    ...always,
+  })
   .refine((v) => v.AUTH === "off" || typeof v.HOST !== "string" || isLoopback(v.HOST), {
     path: ["HOST"],
     error: "an address that is not loopback needs AUTH=off, which lets anybody do anything",
@@ -78,8 +87,7 @@ const schema = z
 
 /** How the API process is configured, checked and frozen. */
 export interface ApiConfig {
-  /** `mariadb://user:password@host:port/database`: holds a password, never to be logged. */
-  readonly databaseUrl: string;
+  readonly database: DatabaseAddress;
   readonly host: string;
   /** 0: any that is free. */
   readonly httpPort: number;
@@ -100,7 +108,7 @@ export interface ApiConfig {
 export function readConfig(env: Readonly<Record<string, string | undefined>>): ApiConfig {
   const variables = parseEnvironment(schema, env, { notSupportedYet });
   return Object.freeze({
-    databaseUrl: variables.DATABASE_URL ?? variables.DATABASE_URL_FILE ?? "",
+    database: withCa(variables.DATABASE_URL ?? variables.DATABASE_URL_FILE, variables.DATABASE_TLS_CA_FILE),
     host: variables.HOST,
     httpPort: variables.HTTP_PORT,
     grpcPort: variables.GRPC_PORT,
@@ -115,21 +123,21 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): A
   });
 }
 
-function isDatabaseUrl(text: string): boolean {
-  if (!URL.canParse(text)) return false;
-  const url = new URL(text);
-  const isWhole = url.protocol === "mariadb:" && url.hostname !== "" && /^\/[^/]+$/.test(url.pathname);
-  return isWhole && [url.username, url.password, url.pathname].every(isDecodable);
+function toDatabaseAddress(text: string, context: z.core.$RefinementCtx<string>): DatabaseAddress {
+  const { address, faults } = parseDatabaseUrl(text);
+  for (const message of faults) context.addIssue({ code: "custom", message });
+  return faults.length === 0 ? address : z.NEVER;
 }
 
-/** A percent sign stands as %25 in a URL; a password is easily written without. */
-function isDecodable(text: string): boolean {
-  try {
-    decodeURIComponent(text);
-    return true;
-  } catch {
-    return false;
-  }
+/** A URL with faults is told of already. */
+function isTlsOrFaulty(address: DatabaseAddress | undefined): boolean {
+  return typeof address !== "object" || address.tls !== undefined;
+}
+
+function withCa(address: DatabaseAddress | undefined, ca: string | undefined): DatabaseAddress {
+  // The schema requires one of the two variables.
+  if (address === undefined) throw new TypeError("there is no database address");
+  return address.tls === undefined ? address : { ...address, tls: { ca } };
 }
 
 function isLoopback(host: string): boolean {
@@ -149,7 +157,7 @@ function areOrigins(origins: readonly string[]): boolean {
 }
 
 /** For the migration command, which needs no more. @throws ConfigError */
-export function readDatabaseUrl(env: Readonly<Record<string, string | undefined>>): string {
-  const { DATABASE_URL, DATABASE_URL_FILE } = env;
-  return readConfig({ DATABASE_URL, DATABASE_URL_FILE }).databaseUrl;
+export function readDatabaseAddress(env: Readonly<Record<string, string | undefined>>): DatabaseAddress {
+  const { DATABASE_URL, DATABASE_URL_FILE, DATABASE_TLS_CA_FILE } = env;
+  return readConfig({ DATABASE_URL, DATABASE_URL_FILE, DATABASE_TLS_CA_FILE }).database;
 }

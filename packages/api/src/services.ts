@@ -17,6 +17,7 @@ import { rpcStatusOf } from "./policies/rpc-status.js";
 import { PLAIN_TASKS } from "./tasks/plain-tasks.js";
 import type { TaskQueries } from "./tasks/task-query-store.js";
 import { createTaskService } from "./tasks/task-service.js";
+import { type WorkHealth, withWorkHealth } from "./work-health.js";
 import type { WriteGroup } from "./writes/write-group.js";
 
 /** What one process serves at once. A call takes some ten kilobytes; a watch that does not read, up to a megabyte. */
@@ -25,6 +26,18 @@ const MAX_WATCHES = 2_000;
 const CATCH_UP_WINDOW_MS = 24 * 60 * 60 * 1000;
 /** What is later than this is missed, unless the lease is longer. */
 const MIN_MISSED_AFTER_MS = 5_000;
+
+const CHANGES = "changes of tasks";
+const USERS_WORK = {
+  ...{ createTask: CHANGES, batchCreateTasks: CHANGES, updateTask: CHANGES, deleteTask: CHANGES },
+  ...{ pauseTask: CHANGES, resumeTask: CHANGES, runTask: CHANGES },
+};
+const SCHEDULERS_WORK = {
+  register: "registrations of schedulers",
+  heartbeat: "heartbeats of schedulers",
+  claimExecutions: "claims of schedulers",
+  reportExecutions: "reports of schedulers",
+};
 
 export interface ServicesParts {
   readonly database: Database;
@@ -35,22 +48,30 @@ export interface ServicesParts {
   readonly taskQueries: TaskQueries;
   readonly leaseMs: number;
   readonly failpoints: readonly Failpoint[];
+  readonly health: WorkHealth;
   readonly registry: Registry;
   readonly logger: Logger;
 }
 
 /** The one implementation of each service, for every port, with the policies around it. */
 export function createServices(parts: ServicesParts) {
-  const { database, leaseMs, failpoints, logger } = parts;
+  const { database, leaseMs, failpoints, health, logger } = parts;
   const validator = createRequestValidator(PLAIN_TASKS);
   const policies = { logger, metrics: createCallMetrics(parts.registry), validator };
   const limits = { unary: createCallLimit(MAX_CALLS, "calls"), streams: createCallLimit(MAX_WATCHES, "watches") };
   const limited = { ...policies, limits };
   const rules = { missedAfterMs: Math.max(leaseMs, MIN_MISSED_AFTER_MS), catchUpWindowMs: CATCH_UP_WINDOW_MS };
 
-  const tasks = createTaskService({ ...parts, queries: parts.taskQueries, ...batchJudges(validator, logger) });
+  const tasks = withWorkHealth(
+    createTaskService({ ...parts, queries: parts.taskQueries, ...batchJudges(validator, logger) }),
+    health,
+    { kinds: USERS_WORK, countsDefects: false },
+  );
   const executions = createExecutionService({ ...parts, queries: createExecutionQueries(database) });
-  const scheduler = createSchedulerService({ ...parts, rules });
+  const scheduler = withWorkHealth(createSchedulerService({ ...parts, rules }), health, {
+    kinds: SCHEDULERS_WORK,
+    countsDefects: true,
+  });
   return {
     tasks: withPolicies(TaskService, withFailpoints(tasks, failpoints), limited),
     /** For REST's list, which skips tasks, as ListTasks does not: it is one of its calls all the same. */

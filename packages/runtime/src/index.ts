@@ -13,10 +13,13 @@ export { PortError } from "./port-error.js";
 export { createProbeHandler, type ProbeHandler, type ProbeHandlerOptions } from "./probe-handler.js";
 export { createProbeServer, type ProbeServer, type ProbeServerOptions } from "./probe-server.js";
 export { type ProcessOptions, runProcess } from "./process.js";
+export { type Readiness, ReadinessLog, type ReadinessLogOptions } from "./readiness.js";
 export { sleep } from "./sleep.js";
 export {
+  certificatesVariable,
   fileVariable,
   flagVariable,
+  hostVariable,
   integerVariable,
   logLevelVariable,
   millisecondsVariable,

@@ -1,9 +1,9 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Registry } from "prom-client";
+import type { Readiness } from "./readiness.js";
 
 export interface ProbeHandlerOptions {
-  /** Whether the process can do its job at this moment. */
-  readonly isReady: () => boolean;
+  readonly readiness: Readiness;
   readonly registry: Registry;
 }
 
@@ -18,14 +18,11 @@ interface Answer {
 
 const textType = "text/plain; charset=utf-8";
 
-/** Serves `/healthz` (the process lives), `/readyz` (200 only while it is ready, else 503) and `/metrics`. */
-export function createProbeHandler({ isReady, registry }: ProbeHandlerOptions): ProbeHandler {
+/** Serves `/healthz` (the process lives), `/readyz` (200 while it is ready, else 503 with a reason a line) and `/metrics`. */
+export function createProbeHandler({ readiness, registry }: ProbeHandlerOptions): ProbeHandler {
   const probes: Readonly<Record<string, () => Answer | Promise<Answer>>> = {
     "/healthz": () => ({ status: 200, type: textType, body: "ok\n" }),
-    "/readyz": () =>
-      isReady()
-        ? { status: 200, type: textType, body: "ready\n" }
-        : { status: 503, type: textType, body: "not ready\n" },
+    "/readyz": () => readyzAnswer(readiness()),
     "/metrics": async () => ({ status: 200, type: registry.contentType, body: await registry.metrics() }),
   };
   return (request, response) => {
@@ -35,6 +32,11 @@ export function createProbeHandler({ isReady, registry }: ProbeHandlerOptions): 
     void answer(request, response, probe);
     return true;
   };
+}
+
+function readyzAnswer(reasons: readonly string[]): Answer {
+  if (reasons.length === 0) return { status: 200, type: textType, body: "ready\n" };
+  return { status: 503, type: textType, body: reasons.map((reason) => `not ready: ${reason}\n`).join("") };
 }
 
 async function answer(

@@ -4,11 +4,11 @@ import { createProbeServer } from "./probe-server.js";
 
 const logger = createLogger({ name: "test", level: "silent" });
 const never = new AbortController().signal;
-let ready = false;
+let reasons = ["the database does not answer", "the process is stopping"];
 const server = createProbeServer({
   host: "127.0.0.1",
   port: 0,
-  isReady: () => ready,
+  readiness: () => reasons,
   registry: createMetrics().registry,
   logger,
 });
@@ -24,9 +24,13 @@ describe("probe server", () => {
     expect([response.status, await response.text()]).toEqual([200, "ok\n"]);
   });
 
-  it("answers /readyz with 200 only while it is ready", async () => {
-    expect((await get("/readyz")).status).toBe(503);
-    ready = true;
+  it("answers /readyz with 503 and a reason a line, and with 200 once there is none", async () => {
+    const refused = await get("/readyz");
+    expect([refused.status, await refused.text()]).toEqual([
+      503,
+      "not ready: the database does not answer\nnot ready: the process is stopping\n",
+    ]);
+    reasons = [];
     expect((await get("/readyz?verbose")).status).toBe(200);
     expect((await get("/readyz", { method: "HEAD" })).status).toBe(200);
   });
@@ -48,7 +52,7 @@ describe("probe server", () => {
     const second = createProbeServer({
       host: "127.0.0.1",
       port: server.port(),
-      isReady: () => true,
+      readiness: () => [],
       registry: createMetrics().registry,
       logger,
     });

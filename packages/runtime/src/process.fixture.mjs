@@ -32,7 +32,7 @@ async function takenPort() {
   const address = server.address();
   const port = typeof address === "object" && address !== null ? address.port : 0;
   const { registry } = createMetrics();
-  return createProbeServer({ host: "127.0.0.1", port, isReady: () => true, registry, logger });
+  return createProbeServer({ host: "127.0.0.1", port, readiness: () => [], registry, logger });
 }
 
 const between = mode === "plain" ? [] : [mode === "taken-port" ? await takenPort() : slow];

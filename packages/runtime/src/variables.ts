@@ -1,15 +1,15 @@
-import { readFileSync } from "node:fs";
+import { X509Certificate } from "node:crypto";
 import { z } from "zod";
-import { systemErrorCode } from "./system-error.js";
+import { readTextFile, TextFileError } from "./text-file.js";
 
 /** Schemas of variables that both processes have. Their messages repeat no value. */
 
-/** A whole number in decimal. */
+/** A whole number in decimal digits alone. */
 export function integerVariable({ min, max, standard }: { min: number; max: number; standard: number }) {
   const message = `must be a whole number from ${min} to ${max}`;
   return z
     .string()
-    .regex(/^-?\d{1,15}$/, message)
+    .regex(/^\d{1,15}$/, message)
     .transform(Number)
     .pipe(z.number().min(min, message).max(max, message))
     .default(standard);
@@ -46,20 +46,47 @@ export function logLevelVariable() {
   return z.enum(logLevels, { error: `must be one of ${logLevels.join(", ")}` }).default("info");
 }
 
+/** A host name or an IP address to listen on. */
+export function hostVariable() {
+  return z
+    .string()
+    .regex(/^[A-Za-z0-9_.:%-]{1,255}$/, "must be a host name or an IP address")
+    .default("127.0.0.1");
+}
+
 /**
- * The path of a file that is read here and now; its text is the value, without white space at the ends unless `isTrimmed`
- * is false.
+ * The path of a file. The file is read here and now, and its text is the value, without white space at the ends unless
+ * `isTrimmed` is false.
  */
 export function fileVariable({ isTrimmed = true }: { readonly isTrimmed?: boolean } = {}) {
   return z.string().transform((path, context) => {
     try {
-      const text = readFileSync(path, "utf8");
+      const text = readTextFile(path);
       return isTrimmed ? text.trim() : text;
     } catch (error) {
-      const code = systemErrorCode(error);
-      const detail = code === undefined ? "" : ` (${code})`;
-      context.addIssue({ code: "custom", message: `names a file that cannot be read${detail}` });
+      if (!(error instanceof TextFileError)) throw error;
+      context.addIssue({ code: "custom", message: error.message });
       return z.NEVER;
     }
   });
+}
+
+/** The path of a file of certificates in PEM. The file is read here and now, and its text is the value. */
+export function certificatesVariable() {
+  return fileVariable().refine(holdsCertificates, "names a file that must hold certificates in PEM");
+}
+
+/** OpenSSL passes over what it cannot read, and would then trust nobody without saying why. */
+function holdsCertificates(text: string): boolean {
+  const [, ...certificates] = text.split("-----BEGIN CERTIFICATE-----");
+  return certificates.length > 0 && certificates.every((rest) => isCertificate(`-----BEGIN CERTIFICATE-----${rest}`));
+}
+
+function isCertificate(pem: string): boolean {
+  try {
+    new X509Certificate(pem);
+    return true;
+  } catch {
+    return false;
+  }
 }

@@ -5,6 +5,7 @@ import {
   failpointsInProduction,
   failpointsVariable,
   fileVariable,
+  hostVariable,
   integerVariable,
   logLevelVariable,
   millisecondsVariable,
@@ -82,8 +83,9 @@ const schema = z
     SCHEDULER_ID: z
       .string()
       .max(255, "must have at most 255 characters")
+      .regex(/^(?!\s)[^\p{Cc}\p{Cf}]*(?<!\s)$/u, "must have no control characters, and no white space at its ends")
       .default(() => `${hostname()}-${process.pid}`.slice(-255)),
-    HOST: z.string().default("127.0.0.1"),
+    HOST: hostVariable(),
     HTTP_PORT: portVariable(8001),
     MAX_CONCURRENCY: integerVariable({ min: 1, max: 100_000, standard: 256 }),
     MAX_CONCURRENCY_PER_HOST: integerVariable({ min: 1, max: 100_000, standard: 64 }),

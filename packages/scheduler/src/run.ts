@@ -1,4 +1,11 @@
-import { createLogger, createMetrics, createProbeServer, exitOnConfigError, runProcess } from "@taskscheduler/runtime";
+import {
+  createLogger,
+  createMetrics,
+  createProbeServer,
+  exitOnConfigError,
+  ReadinessLog,
+  runProcess,
+} from "@taskscheduler/runtime";
 import { createScheduler } from "./app.js";
 import { readConfig, type SchedulerConfig } from "./config.js";
 
@@ -9,14 +16,16 @@ export async function run(): Promise<void> {
   const { registry } = createMetrics();
   const scheduler = createScheduler({ ...settings, shutdownGraceMs, logger, registry });
   let isStopping = false;
-  const isReady = (): boolean => !isStopping && scheduler.isReady();
-  const probes = createProbeServer({ host, port: httpPort, isReady, registry, logger });
+  const readiness = () => (isStopping ? ["the process is stopping"] : scheduler.readiness());
+  const readinessLog = new ReadinessLog({ readiness, logger });
+  const probes = createProbeServer({ host, port: httpPort, readiness, registry, logger });
   await runProcess({
     logger,
     shutdownGraceMs,
-    parts: [probes, scheduler],
+    parts: [readinessLog, probes, scheduler],
     onStopping: () => {
       isStopping = true;
+      void readinessLog.stop();
     },
   });
 }

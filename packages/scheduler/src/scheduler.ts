@@ -1,5 +1,4 @@
-import type { Part } from "@taskscheduler/runtime";
-import { type Logger, sleep } from "@taskscheduler/runtime";
+import { type Logger, type Part, type Readiness, sleep } from "@taskscheduler/runtime";
 import type { Alarms } from "./alarms/alarms.js";
 import type { ApiClient } from "./api-client/api-client.js";
 import type { Claimer } from "./claims/claimer.js";
@@ -8,6 +7,7 @@ import type { HeldClaims } from "./claims/held-claims.js";
 import type { Subscription } from "./feed/subscription.js";
 import type { Session } from "./lease/session.js";
 import type { Timekeeper } from "./lease/timekeeper.js";
+import { notReadyReasons } from "./readiness.js";
 import type { Reporter } from "./reporter/reporter.js";
 import type { RunQueue } from "./runner/run-queue.js";
 import type { WebhookClient } from "./targets/webhook-client.js";
@@ -35,7 +35,7 @@ export interface Rooms {
 
 export interface Scheduler extends Part {
   /** It is registered, the feed is live, the lease is valid, and nobody told it to stop. */
-  isReady(): boolean;
+  readonly readiness: Readiness;
 }
 
 /**
@@ -73,7 +73,7 @@ export function createLifecycle(rooms: Rooms, shutdownGraceMs: number, logger: L
       stopped ??= stop(signal);
       return stopped;
     },
-    isReady: () => stopped === undefined && session.incarnation !== undefined && feed.isLive && timekeeper.mayStart(),
+    readiness: () => (stopped === undefined ? notReadyReasons(rooms) : ["the process is stopping"]),
   };
 }
 

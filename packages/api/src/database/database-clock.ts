@@ -84,10 +84,19 @@ function readFrom(database: Database): () => Promise<Sample> {
     });
 }
 
-/** Keeps the clock measured until the signal; a database that is away leaves it as it was. */
-export async function keepMeasuring(clock: DatabaseClock, intervalMs: number, signal: AbortSignal): Promise<void> {
+/**
+ * Keeps the clock measured until the signal. A database that is away leaves the clock as it was.
+ *
+ * @param onMeasured is given the failure of each measurement, or undefined
+ */
+export async function keepMeasuring(
+  clock: DatabaseClock,
+  intervalMs: number,
+  onMeasured: (failure: unknown) => void,
+  signal: AbortSignal,
+): Promise<void> {
   while (!signal.aborted) {
-    await clock.measure().catch(() => undefined);
+    await clock.measure().then(() => onMeasured(undefined), onMeasured);
     await wait(intervalMs, undefined, { signal, ref: false }).catch(() => undefined);
   }
 }

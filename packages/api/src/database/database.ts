@@ -2,10 +2,11 @@ import "reflect-metadata";
 import { ServiceError } from "@taskscheduler/domain";
 import type { Connection } from "mariadb";
 import { Sequelize } from "sequelize-typescript";
-import { connectionOptions } from "./connection-options.js";
+import type { Connect } from "./connector.js";
 import { databaseUnavailable, isStatementTimeout, toCallError } from "./database-error.js";
 import { ExecutionModel } from "./execution-model.js";
 import { createPermits } from "./permits.js";
+import { POOL_PINS } from "./session-pins.js";
 import { TaskModel } from "./task-model.js";
 
 /** A connection out of the pool, as the driver gives it: rows come back raw, DATETIMEs as epoch milliseconds. */
@@ -43,17 +44,10 @@ interface ConnectionPool {
   readonly pool: { readonly size: number; readonly waiting: number };
 }
 
-export interface DatabaseOptions {
-  /** `mariadb://user:password@host:port/database` */
-  readonly url: string;
-}
-
-const POOL_SIZE = 16;
+export const POOL_SIZE = 16;
 const ACQUIRE_TIMEOUT_MS = 5_000;
 /** A database that hangs, rather than dies, is given up after this. */
 const SILENCE_MS = 8_000;
-/** The server itself ends a statement before that, so that none goes on whose caller has been told that it failed. */
-const STATEMENT_SECONDS = 6;
 /** A query uses one connection, or two when it counts as well. With the log's, and two for writes, some are always left. */
 const QUERIES = { count: 2, maxWaiting: 10_000, waitMs: 10_000 };
 const SNAPSHOTS = { count: 2, maxWaiting: 10_000, waitMs: 30_000 };
@@ -62,17 +56,14 @@ const LOOK_UPS = { count: 3, maxWaiting: 20_000, waitMs: 10_000 };
 const IDLE_MS = 5_000;
 
 /** Opens no connection yet. */
-export function createDatabase({ url }: DatabaseOptions): Database {
-  const { host, port, user, password, database, timezone: _, ...options } = connectionOptions(url);
+export function createDatabase(connect: Connect): Database {
   const sequelize = new Sequelize({
-    ...{ dialect: "mariadb", host, port, username: user, password, database, timezone: "+00:00", logging: false },
+    dialect: "mariadb",
+    // Sequelize keeps the pool and knows no address: its own settings of a session would undo some of the pins.
+    dialectModule: { createConnection: () => connect(POOL_PINS, { socketTimeout: SILENCE_MS }) },
+    logging: false,
     models: [TaskModel, ExecutionModel],
     pool: { max: POOL_SIZE, min: 0, acquire: ACQUIRE_TIMEOUT_MS, idle: IDLE_MS },
-    dialectOptions: {
-      ...options,
-      sessionVariables: { ...options.sessionVariables, max_statement_time: STATEMENT_SECONDS },
-      socketTimeout: SILENCE_MS,
-    },
   });
   // Sequelize's types know the driver's connection only as an object.
   const pool = sequelize.connectionManager as unknown as ConnectionPool;

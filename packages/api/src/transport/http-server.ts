@@ -7,6 +7,7 @@ import {
   type Logger,
   listenHttp,
   type Part,
+  type Readiness,
   type Registry,
 } from "@taskscheduler/runtime";
 import { createConnectHandler } from "./connect-handler.js";
@@ -25,7 +26,7 @@ export interface HttpServerOptions {
   readonly services: readonly ServedService[];
   /** What REST is mapped to. */
   readonly rest: Pick<RestOptions, "tasks" | "page" | "nowMs">;
-  readonly isReady: () => boolean;
+  readonly readiness: Readiness;
   readonly registry: Registry;
   readonly corsOrigins: readonly string[];
   readonly logger: Logger;
@@ -57,11 +58,11 @@ const noListenerLimit = 0;
  * names `HTTP_PORT`. When it stops, streams end with UNAVAILABLE, and what else is in flight has the grace to end.
  */
 export function createHttpServer(options: HttpServerOptions): HttpServer {
-  const { host, port, services, rest, isReady, registry, corsOrigins, logger } = options;
+  const { host, port, services, rest, readiness, registry, corsOrigins, logger } = options;
   const stopStreams = new AbortController();
   setMaxListeners(noListenerLimit, stopStreams.signal);
   const isCrossOrigin = createCrossOrigin(corsOrigins);
-  const isProbe = createProbeHandler({ isReady, registry });
+  const isProbe = createProbeHandler({ readiness, registry });
   const handlers = [
     createConnectHandler({ services, stopStreams: stopStreams.signal, logger }),
     createRest({ ...rest, logger }),

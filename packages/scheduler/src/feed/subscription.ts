@@ -2,7 +2,7 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import type { DueOccurrence, FeedWindow, SubscribeResponse } from "@taskscheduler/proto";
 import { createBackoff, type Logger, sleep } from "@taskscheduler/runtime";
 import type { ApiClient } from "../api-client/api-client.js";
-import { failureLevel } from "../api-client/api-error.js";
+import { ApiError, failureLevel } from "../api-client/api-error.js";
 import type { ArmedOccurrences } from "../claims/armed-occurrences.js";
 import type { HeldClaims } from "../claims/held-claims.js";
 import { occurrenceKey } from "../claims/occurrence-key.js";
@@ -36,6 +36,7 @@ export class Subscription {
   #isLive = false;
   #windowAtMs = performance.now();
   #revision = 0;
+  #failure: ApiError | undefined;
 
   constructor(options: SubscriptionOptions) {
     this.#options = options;
@@ -43,6 +44,11 @@ export class Subscription {
 
   get isLive(): boolean {
     return this.#isLive;
+  }
+
+  /** Why the last subscription ended; undefined: it is live, or has not failed. */
+  get failure(): ApiError | undefined {
+    return this.#failure;
   }
 
   /** Since the last window; since the beginning, where there was none yet. */
@@ -67,6 +73,7 @@ export class Subscription {
         logger.debug({ incarnation }, "the feed ended; the API shares the work out anew");
       } catch (error) {
         if (!signal.aborted) this.#logFailure(error, incarnation);
+        this.#failure = ApiError.from(error);
         session.onCallFailed(incarnation, error);
       }
       if (this.#isLive) {
@@ -108,6 +115,7 @@ export class Subscription {
     armed.confirmBefore(Number(boundMs));
     if (this.#isLive) return;
     this.#isLive = true;
+    this.#failure = undefined;
     this.#backoff.reset();
     logger.info({ shards: shards.length, armed: armed.size }, "subscribed to what falls due");
     onChange();

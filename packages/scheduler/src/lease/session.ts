@@ -56,6 +56,7 @@ export class Session {
   #isProcessStarted = true;
   #isDraining = false;
   #isLeaving = false;
+  #failure: ApiError | undefined;
   /** Ends the wait for the next heartbeat. */
   #waiting: AbortController | undefined;
   #isBeatDue = false;
@@ -67,6 +68,11 @@ export class Session {
 
   get incarnation(): number | undefined {
     return this.#registration?.incarnation;
+  }
+
+  /** Why the last registration or heartbeat failed; undefined: it was acknowledged. */
+  get failure(): ApiError | undefined {
+    return this.#failure;
   }
 
   /** 0 before the first registration. */
@@ -158,12 +164,14 @@ export class Session {
         },
         { deadlineMs: Math.max(shortestBeatDeadlineMs, leaseMs / 2), signal },
       );
+      this.#failure = undefined;
       if (this.#registration !== registration) return;
       listener.reconcile(answer, snapshot, incarnation);
       timekeeper.acknowledged(sentAtMs, answer.serverTimeMs, leaseMs);
       listener.renewed();
     } catch (err) {
       if (signal.aborted) return;
+      this.#failure = ApiError.from(err);
       logger[failureLevel(err)]({ err, incarnation }, "a heartbeat failed");
       this.onCallFailed(incarnation, err);
     } finally {
@@ -182,6 +190,7 @@ export class Session {
           { deadlineMs: registerDeadlineMs, signal },
         );
         this.#isProcessStarted = false;
+        this.#failure = undefined;
         const registration = { incarnation, leaseMs, ending: new AbortController() };
         this.#registration = registration;
         logger.info({ incarnation, leaseMs }, "registered with the API");
@@ -191,7 +200,8 @@ export class Session {
         return registration;
       } catch (error) {
         if (signal.aborted) return undefined;
-        const { message, code } = ApiError.from(error);
+        this.#failure = ApiError.from(error);
+        const { message, code } = this.#failure;
         logger[attempt === 1 ? "warn" : "debug"]({ code, reason: message }, "waiting for the API");
       }
       await sleep(backoff.nextMs(), signal).catch(() => undefined);

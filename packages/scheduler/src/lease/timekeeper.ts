@@ -62,7 +62,12 @@ export class Timekeeper {
 
   mayStart(): boolean {
     this.#stepWatch.check();
-    return this.#lease.isValid && this.#serverClock.isSynchronised;
+    return this.#lease.isValid && this.isSynchronised;
+  }
+
+  /** Whether an answer of the API has told the database's time since the clock was last set. */
+  get isSynchronised(): boolean {
+    return this.#serverClock.isSynchronised;
   }
 
   /** To be called about once a second. */

@@ -1,3 +1,4 @@
+import type { Connect } from "../connector.js";
 import type { SqlConnection } from "../database.js";
 import { type LockWait, MigrationLock, waitForServerLock } from "./migration-lock.js";
 import { type Direction, planMigration, requireFreeNames, requireNewest } from "./migration-plan.js";
@@ -13,9 +14,14 @@ import { prepareRecords, recordBegun, recordDone, removeRecord } from "./step-re
  * @throws SchemaRefusedError when the database holds a newer schema, or what is not ours under our names; nothing is
  *   changed then. Error when the wait takes too long. The signal's reason when it aborts during the wait.
  */
-export async function migrate(url: string, folder: string, direction: Direction, wait?: LockWait): Promise<string[]> {
+export async function migrate(
+  connect: Connect,
+  folder: string,
+  direction: Direction,
+  wait?: LockWait,
+): Promise<string[]> {
   const steps = await readSteps(folder);
-  const connection = await openSession(url);
+  const connection = await openSession(connect);
   try {
     const node = await joinCluster(connection);
     await waitForServerLock(connection, wait);
@@ -23,7 +29,7 @@ export async function migrate(url: string, folder: string, direction: Direction,
     const { records, due } = await planMigration(connection, steps, direction);
     if (due.length === 0) return [];
     if (records.shape !== "current") await prepareRecords(connection);
-    const lock = new MigrationLock({ connection, node, open: () => openSession(url) });
+    const lock = new MigrationLock({ connection, node, open: () => openSession(connect) });
     await lock.acquire(wait);
     try {
       return await takeSteps(connection, steps, direction, lock);
@@ -37,14 +43,25 @@ export async function migrate(url: string, folder: string, direction: Direction,
   }
 }
 
+/** Whether the database lacks a step of this release. Reads alone. @throws SchemaRefusedError */
+export async function hasPendingSteps(connect: Connect, folder: string): Promise<boolean> {
+  const steps = await readSteps(folder);
+  const connection = await openSession(connect);
+  try {
+    return (await planMigration(connection, steps, "up")).due.length > 0;
+  } finally {
+    await closeSession(connection);
+  }
+}
+
 /**
  * Checks that the schema is the newest. Reads alone: the account may have no right to change the schema.
  *
  * @throws SchemaRefusedError
  */
-export async function checkSchema(url: string, folder: string): Promise<void> {
+export async function checkSchema(connect: Connect, folder: string): Promise<void> {
   const steps = await readSteps(folder);
-  const connection = await openSession(url);
+  const connection = await openSession(connect);
   try {
     await requireNewest(connection, steps);
   } finally {

@@ -1,33 +1,18 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { createConnection } from "mariadb";
-import { connectionOptions } from "../connection-options.js";
+import type { Connect } from "../connector.js";
 import type { SqlConnection } from "../database.js";
 import { isTransient } from "../database-error.js";
+import { MIGRATION_PINS } from "../session-pins.js";
 
 const KEEP_ALIVE_MS = 10_000;
-/** An ALTER TABLE waits this long for statements that use its table. Other statements on the table wait behind it. */
-const METADATA_LOCK_WAIT_SECONDS = 30;
 const ATTEMPTS = 5;
 const RETRY_MS = 200;
 
 /**
  * Opens a connection that migrates. A statement may take hours and stay silent; TCP probes notice a host that vanishes.
  */
-export async function openSession(url: string): Promise<SqlConnection> {
-  const { sessionVariables, ...options } = connectionOptions(url);
-  const connection = await createConnection({
-    ...options,
-    keepAliveDelay: KEEP_ALIVE_MS,
-    sessionVariables: {
-      ...sessionVariables,
-      autocommit: 1,
-      max_statement_time: 0,
-      lock_wait_timeout: METADATA_LOCK_WAIT_SECONDS,
-    },
-  });
-  // Without a listener, an idle connection that is cut ends the process. The next statement fails in any case.
-  connection.on("error", () => undefined);
-  return connection;
+export function openSession(connect: Connect): Promise<SqlConnection> {
+  return connect(MIGRATION_PINS, { keepAliveDelay: KEEP_ALIVE_MS });
 }
 
 export async function closeSession(connection: SqlConnection): Promise<void> {

@@ -1,3 +1,5 @@
+import { DatabaseRefusal } from "../database-refusal.js";
+
 /** One reason why a schema is refused. Shown to operators alone. */
 export interface SchemaFault {
   /** A clause that names the table, the column or the step. */
@@ -10,8 +12,7 @@ export interface SchemaFault {
  * The database holds a schema that this release must not work on. Trying again helps only after somebody has changed the
  * database, or started another release. Nothing was changed. The message is one paragraph: every fault, then the remedies.
  */
-export class SchemaRefusedError extends Error {
-  override readonly name = "SchemaRefusedError";
+export class SchemaRefusedError extends DatabaseRefusal {
   readonly faults: readonly SchemaFault[];
 
   /** @param faults at least one */
