@@ -40,6 +40,7 @@ export interface Database {
 interface ConnectionPool {
   getConnection(options: { type: "read" | "write" }): Promise<SqlConnection>;
   releaseConnection(connection: SqlConnection): void;
+  destroyConnection(connection: SqlConnection): Promise<void>;
   readonly pool: { readonly size: number; readonly waiting: number };
 }
 
@@ -55,9 +56,9 @@ const SILENCE_MS = 8_000;
 /** The server itself ends a statement before that, so that none goes on whose caller has been told that it failed. */
 const STATEMENT_SECONDS = 6;
 /** A query uses one connection, or two when it counts as well. With the log's, and two for writes, some are always left. */
-const QUERIES = { count: 2, maxWaiting: 10_000, waitMs: 10_000 };
+const QUERIES = { count: 2, maxWaiting: 10_000, waitMs: 8_000 };
 const SNAPSHOTS = { count: 2, maxWaiting: 10_000, waitMs: 30_000 };
-const LOOK_UPS = { count: 3, maxWaiting: 20_000, waitMs: 10_000 };
+const LOOK_UPS = { count: 3, maxWaiting: 20_000, waitMs: 8_000 };
 /** The pool closes idle connections before the silence would. */
 const IDLE_MS = 5_000;
 
@@ -87,13 +88,22 @@ export function createDatabase({ url }: DatabaseOptions): Database {
       throw toCallError(error);
     });
     try {
-      return await work(connection);
-    } catch (error) {
-      connection.destroy();
-      throw error;
-    } finally {
+      const result = await work(connection);
       pool.releaseConnection(connection);
+      return result;
+    } catch (error) {
+      close(connection);
+      throw error;
     }
+  }
+
+  /**
+   * Closes the socket, and waits for nothing. Not by the driver's `destroy`: it asks the server over a second connection
+   * to kill the session, and nobody listens to its refusal. The session ends by itself with its statement, within
+   * `max_statement_time`.
+   */
+  function close(connection: SqlConnection): void {
+    pool.destroyConnection(connection).catch(() => undefined);
   }
 
   async function guarded<T>(work: () => Promise<T>): Promise<T> {

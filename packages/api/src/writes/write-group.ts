@@ -6,7 +6,7 @@ import type { Clock } from "../database/database-clock.js";
 import {
   databaseUnavailable,
   isDuplicateKey,
-  isTooLarge,
+  isOfAllWork,
   isTransient,
   toCallError,
 } from "../database/database-error.js";
@@ -88,8 +88,8 @@ export function createWriteGroup({ database, clock, logger, onCommit, onGroup }:
     // Without a connection to be had, who waits behind would only wait as long again.
     if (error instanceof ServiceError) queue.rejectAll(error);
     const failure = toCallError(error);
-    const isOfAll = failure instanceof ServiceError && !isTooLarge(error);
-    if (isOfAll || group.length === 1) {
+
+    if (isOfAllWork(error) || group.length === 1) {
       for (const entry of group) entry.reject(failure);
       return;
     }
