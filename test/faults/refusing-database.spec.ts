@@ -2,8 +2,10 @@ import { randomUUID } from "node:crypto";
 import type { Connection } from "mariadb";
 import { type ApiClient, at, clientsOf, faultOf } from "../integration/api-fixture.js";
 import { eventually } from "../setup/eventually.js";
-import { type ApiProcess, killAll, startApi } from "../setup/processes.js";
+import { metricOf, runsOf } from "../setup/metrics.js";
+import { type ApiProcess, killAll, startApi, startScheduler } from "../setup/processes.js";
 import { type Refusal, type RefusingProxy, startRefusingProxy } from "../setup/refusing-proxy.js";
+import { createTaskClient, type Run, type TaskClient } from "../setup/task-client.js";
 import { connectTo, createTestDatabase, type TestDatabase } from "../setup/test-database.js";
 
 /** A server that takes connections and refuses statements, as a Galera node does without a quorum. */
@@ -167,5 +169,51 @@ describe("an error that no other attempt would mend", () => {
     const fault = await faultOf(create());
     expect(fault).toMatchObject({ code, reason });
     expect(fault.message).not.toMatch(/as the test has it|errno|INSERT/);
+  });
+});
+
+describe("a database without room", () => {
+  const full: Refusal = { errno: 1114, sqlState: "HY000", message: "The table is full" };
+  const refusedCalls = (method: string) => {
+    const labels = `service="taskscheduler.v1.SchedulerService",method="${method}",code="RESOURCE_EXHAUSTED"`;
+    return metricOf(api, `taskscheduler_api_calls_total{${labels}}`);
+  };
+  let tasks: TaskClient;
+
+  beforeAll(() => {
+    tasks = createTaskClient(api.grpcAddress);
+  });
+  afterAll(() => tasks?.close());
+
+  /** Tasks that fall due together, enough for a call to be split if it counted as too large. */
+  const dueAt = (scheduledTimeMs: number) =>
+    tasks.createAll(Array.from({ length: 40 }, () => ({ name: `due ${++serial}`, scheduledTimeMs })));
+  const runOf = async (id: number): Promise<Run | undefined> => (await tasks.runs(id))[0];
+
+  it("costs a scheduler neither its claims nor its reports", async () => {
+    const scheduler = await startScheduler({ apiAddress: api.grpcAddress });
+    await scheduler.ready();
+    const claimed = await dueAt(Date.now() + 4_000);
+    proxy.refuse(COMMITS, full);
+    await eventually("claims are refused", async () => (await refusedCalls("ClaimExecutions")) > 3);
+    proxy.allowAll();
+    for (const { id } of claimed) {
+      await eventually("it has run", async () => (await runOf(id))?.state === "SUCCEEDED");
+    }
+    const reported = await dueAt(Date.now() + 3_500);
+    const last = reported.at(-1)!.id;
+    await eventually("they are claimed", async () => (await runOf(last))?.state === "CLAIMED");
+    const before = await runsOf(scheduler);
+    proxy.refuse(COMMITS, full);
+    await eventually("they have run", async () => (await runsOf(scheduler)) >= before + reported.length);
+    await eventually("reports are refused", async () => (await refusedCalls("ReportExecutions")) > 3);
+    proxy.allowAll();
+    for (const { id } of reported) {
+      await eventually("it is reported", async () => (await runOf(id))?.state === "SUCCEEDED");
+      expect(await tasks.runs(id)).toMatchObject([{ attempt: 1 }]);
+    }
+    expect(await runsOf(scheduler)).toBe(before + reported.length);
+    expect(scheduler.output()).not.toMatch(/refuses to judge|"level":"error"/);
+    expect(await scheduler.stop()).toBe(0);
   });
 });

@@ -2,9 +2,10 @@ import { aborted, type Logger, type Part, sleep } from "@taskscheduler/runtime";
 import type { ChangeLog } from "./changes/change-log.js";
 import type { Database } from "./database/database.js";
 import { type DatabaseClock, keepMeasuring } from "./database/database-clock.js";
-import { isUnavailable } from "./database/database-error.js";
+import { isGone, isUnavailable } from "./database/database-error.js";
 import { hasPending, migrate } from "./database/migrations.js";
 import { PACKET_BYTES } from "./database/statement-size.js";
+import { checkTables } from "./database/tables.js";
 import type { Fleet } from "./fleet/fleet.js";
 import { migrationsFolder } from "./migrations-folder.js";
 import type { WriteGroup } from "./writes/write-group.js";
@@ -12,6 +13,8 @@ import type { WriteGroup } from "./writes/write-group.js";
 const RETRY_MS = 250;
 const CLOCK_INTERVAL_MS = 1_000;
 const FIRST_MEASUREMENTS = 5;
+/** How soon the API notices that a table is missing. */
+const TABLES_INTERVAL_MS = 1_000;
 
 export interface BackendParts {
   readonly database: Database;
@@ -40,16 +43,36 @@ export function createBackend(parts: BackendParts): Backend {
   const started: Part[] = [];
   let opening: Promise<void> | undefined;
   let measuring: Promise<void> | undefined;
+  let watching: Promise<void> | undefined;
 
   async function open(signal: AbortSignal): Promise<void> {
-    await untilDone(() => prepare(signal), signal);
-    database.admit();
+    await admitWhenPrepared(signal);
     measuring = keepMeasuring(clock, CLOCK_INTERVAL_MS, signal);
     for (const part of [log, fleet, retention]) {
       started.push(part);
       await part.start(signal);
     }
     logger.info({ revision: log.head() }, "the database is ready");
+    watching = keepPrepared(signal);
+  }
+
+  async function admitWhenPrepared(signal: AbortSignal): Promise<void> {
+    await untilDone(() => prepare(signal).then(() => database.withConnection(checkTables)), signal);
+    database.admit();
+  }
+
+  /** A database that was dropped under the running API is prepared as at the start, once it is there again. */
+  async function keepPrepared(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      const failure = await database.withConnection(checkTables).catch((error: unknown) => error);
+      if (isGone(failure)) {
+        database.dismiss();
+        logger.error({ err: failure }, "the database has lost tables; calls fail until they are back");
+        await admitWhenPrepared(signal).catch(() => undefined);
+        if (!signal.aborted) logger.info("the tables are back");
+      }
+      await sleep(TABLES_INTERVAL_MS, signal).catch(() => undefined);
+    }
   }
 
   async function prepare(signal: AbortSignal): Promise<void> {
@@ -100,6 +123,7 @@ export function createBackend(parts: BackendParts): Backend {
     await opening;
     for (const part of started.reverse()) await part.stop(signal);
     await measuring;
+    await watching;
     await database.close();
   }
 

@@ -36,8 +36,9 @@ function errnoOf(error: unknown): number {
   return typeof errno === "number" && errno > 0 ? errno : 0;
 }
 
-/** Undefined: a defect, or no error of the database. */
+/** Undefined: a defect, or no error of the database. An error that was made for a caller has the class of its cause. */
 export function errorClassOf(error: unknown): ErrorClass | undefined {
+  if (error instanceof ServiceError) return error.cause === undefined ? undefined : errorClassOf(error.cause);
   const known = CLASSES.get(errnoOf(error));
   if (known !== undefined) return known;
   const driverError = driverErrorOf(error);

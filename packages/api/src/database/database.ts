@@ -31,6 +31,8 @@ export interface Database {
   lookUp<T>(work: () => Promise<T>, signal?: AbortSignal): Promise<T>;
   /** Calls may use it from now on: its schema is the newest. */
   admit(): void;
+  /** Calls may not use it until it is admitted again: its tables are gone. */
+  dismiss(): void;
   isAdmitted(): boolean;
   /** How the pool is used. */
   connections(): { readonly open: number; readonly waiting: number };
@@ -119,6 +121,9 @@ export function createDatabase({ url }: DatabaseOptions): Database {
     withConnection,
     admit() {
       admitted = true;
+    },
+    dismiss() {
+      admitted = false;
     },
     isAdmitted: () => admitted,
     guarded,
