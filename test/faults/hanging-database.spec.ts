@@ -1,7 +1,7 @@
 import { TaskService } from "@taskscheduler/proto";
 import { type Connection, createConnection } from "mariadb";
 import { type PrivateServer, startPrivateServer } from "../../scripts/mariadb.mjs";
-import { type GrpcClient, grpcClient } from "../setup/clients.js";
+import { connectClient, type GrpcClient, grpcClient } from "../setup/clients.js";
 import { eventually } from "../setup/eventually.js";
 import { metricOf } from "../setup/metrics.js";
 import { type ApiProcess, killAll, startApi } from "../setup/processes.js";
@@ -13,6 +13,8 @@ const ROOM_MS = 3_500;
 const [DEADLINE_EXCEEDED, UNAVAILABLE] = [4, 14];
 
 const CALLS_UNDER_WAY = 'taskscheduler_api_calls_under_way{service="taskscheduler.v1.TaskService",method="CreateTask"}';
+
+const WRITES_WAITING = "taskscheduler_api_writes_waiting";
 
 let server: PrivateServer;
 let database: TestDatabase;
@@ -52,7 +54,16 @@ it("a write whose caller gave up while it waited leaves no trace", async () => {
     await eventually(`${name} is under way`, async () => (await waitingGroups(holder)) === begun.length);
   }
   const given = tasks.unary("createTask", { task: task("given up") }, { deadline: Date.now() + 300 });
+  const connect = connectClient(TaskService, api.httpUrl);
+  const givenOverConnect = connect.createTask({ task: task("given up over Connect") }, { timeoutMs: 300 });
+  const givenOverRest = fetch(`${api.httpUrl}/api/tasks/`, {
+    ...{ method: "POST", headers: { "content-type": "application/json" }, signal: AbortSignal.timeout(300) },
+    body: JSON.stringify({ name: "given up over REST", scheduled_time: "2100-01-01T00:00:00" }),
+  });
   await expect(given).rejects.toMatchObject({ code: DEADLINE_EXCEEDED });
+  await expect(givenOverConnect).rejects.toMatchObject({ code: DEADLINE_EXCEEDED });
+  await expect(givenOverRest).rejects.toMatchObject({ name: "TimeoutError" });
+  await eventually("none of them waits", async () => (await metricOf(api, WRITES_WAITING)) === 0);
   // On the same connection, so that the API has read that the caller is gone; and it asks the database nothing.
   await tasks.unary("previewSchedule", { scheduledTime: { seconds: 4_000_000_000n } });
   const kept = tasks.unary("createTask", { task: task("kept") }, { deadline: Date.now() + 20_000 });

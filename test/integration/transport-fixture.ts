@@ -6,6 +6,7 @@ import { ServiceError } from "@taskscheduler/domain";
 import { SchedulerService, type Task, TaskSchema, TaskService } from "@taskscheduler/proto";
 import { createLogger, createMetrics } from "@taskscheduler/runtime";
 import { createCallMetrics } from "../../packages/api/src/policies/call-metrics.js";
+import { createOutageLog } from "../../packages/api/src/policies/outage-log.js";
 import { callsOf, type Policies, withPolicies } from "../../packages/api/src/policies/policies.js";
 import { createRequestValidator } from "../../packages/api/src/policies/request-validator.js";
 import { createGrpcServer, type GrpcServer } from "../../packages/api/src/transport/grpc-server.js";
@@ -52,7 +53,8 @@ export async function startTransports(options: TransportOptions = {}): Promise<T
   const log: string[] = [];
   const logger = createLogger({ name: "test", level: "debug", destination: { write: (line) => void log.push(line) } });
   const { registry } = createMetrics();
-  const policies = { logger, metrics: createCallMetrics(registry), validator: createRequestValidator() };
+  const metrics = createCallMetrics(registry);
+  const policies = { logger, metrics, validator: createRequestValidator(), outages: createOutageLog(logger) };
   let produced = 0;
   let last: HandlerContext | undefined;
   let release = (): void => undefined;

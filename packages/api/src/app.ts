@@ -68,6 +68,7 @@ export function createApp(config: ApiConfig, logger: Logger): App {
     changeLogRevision: log.head,
     clockOffsetMs: clock.offsetMs,
     writesWaiting: writes.waiting,
+    oldestWriteWaitMs: writes.oldestWaitMs,
     schedulers: () => fleet.incarnations().length,
     connections: database.connections,
     counts: () => census.latest(),

@@ -3,11 +3,12 @@ import type { ChangeLog } from "./changes/change-log.js";
 import type { Connect } from "./database/connector.js";
 import type { Database } from "./database/database.js";
 import { type DatabaseClock, keepMeasuring } from "./database/database-clock.js";
-import { isUnavailable } from "./database/database-error.js";
+import { isGone, isUnavailable } from "./database/database-error.js";
 import { failureReason } from "./database/failure-reason.js";
 import { checkSchema, hasPendingSteps, migrate } from "./database/migrations/migrate.js";
 import { requireRowPrivileges } from "./database/privileges.js";
 import { checkServer } from "./database/server-check.js";
+import { checkTables } from "./database/tables.js";
 import type { Fleet } from "./fleet/fleet.js";
 import { migrationsFolder } from "./migrations-folder.js";
 import type { WriteGroup } from "./writes/write-group.js";
@@ -17,6 +18,8 @@ const CLOCK_INTERVAL_MS = 1_000;
 const FIRST_MEASUREMENTS = 5;
 /** A database that answered within this time answers. */
 const ANSWER_MS = 3_000;
+/** How soon the API notices that a table is missing. */
+const TABLES_INTERVAL_MS = 1_000;
 
 export interface BackendParts {
   readonly database: Database;
@@ -45,20 +48,41 @@ export function createBackend(parts: BackendParts): Backend {
   const started: Part[] = [];
   let opening: Promise<void> | undefined;
   let measuring: Promise<void> | undefined;
+  let watching: Promise<void> | undefined;
   let waitingFor = "the process has just started, and connects to the database";
-  /** Of the clock's measurements, which ask the database once a second: when the last one succeeded, and why it failed. */
+  /** The clock's measurements ask the database once a second: when the last one succeeded, and why it failed. */
   let answeredMs = Number.NEGATIVE_INFINITY;
   let failure: unknown;
 
   async function open(signal: AbortSignal): Promise<void> {
-    await untilDone(() => prepare(signal), signal);
-    database.admit();
+    await admitWhenPrepared(signal);
     measuring = keepMeasuring(clock, CLOCK_INTERVAL_MS, onMeasured, signal);
     for (const part of [log, fleet, retention]) {
       started.push(part);
       await part.start(signal);
     }
     logger.info({ revision: log.head() }, "the database is ready");
+    watching = keepPrepared(signal);
+  }
+
+  async function admitWhenPrepared(signal: AbortSignal): Promise<void> {
+    await untilDone(() => prepare(signal), signal);
+    database.admit();
+  }
+
+  /** A database that was dropped under the running API is prepared as at the start, once it is there again. */
+  async function keepPrepared(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      const loss = await database.withConnection(checkTables).catch((error: unknown) => error);
+      if (isGone(loss)) {
+        waitingFor = failureReason(loss);
+        database.dismiss();
+        logger.error({ err: loss }, "the database has lost tables; calls fail until they are back");
+        await admitWhenPrepared(signal).catch(() => undefined);
+        if (!signal.aborted) logger.info("the tables are back");
+      }
+      await sleep(TABLES_INTERVAL_MS, signal).catch(() => undefined);
+    }
   }
 
   async function prepare(signal: AbortSignal): Promise<void> {
@@ -112,6 +136,7 @@ export function createBackend(parts: BackendParts): Backend {
     await opening;
     for (const part of started.reverse()) await part.stop(signal);
     await measuring;
+    await watching;
     await database.close();
   }
 

@@ -1,13 +1,14 @@
+import { ExecutionState } from "@taskscheduler/proto";
 import { Counter, Gauge, Histogram, type Registry } from "@taskscheduler/runtime";
 import type { Counts } from "./census.js";
 import type { ChangeSegment } from "./changes/change-event.js";
-import { executionStateName } from "./executions/execution-mapper.js";
 
 /** What is read when the metrics are asked for. */
 export interface MetricSources {
   readonly changeLogRevision: () => number;
   readonly clockOffsetMs: () => number;
   readonly writesWaiting: () => number;
+  readonly oldestWriteWaitMs: () => number;
   readonly schedulers: () => number;
   readonly counts: () => Counts | undefined;
   readonly connections: () => { readonly open: number; readonly waiting: number };
@@ -47,7 +48,7 @@ export function createApiMetrics(registry: Registry): ApiMetrics {
         for (const event of events) {
           if (event.kind === "TASK") tasks.inc();
           else if (event.change.execution !== undefined) {
-            executions.inc({ state: executionStateName(event.change.execution.state) });
+            executions.inc({ state: ExecutionState[event.change.execution.state] ?? "UNSPECIFIED" });
           }
         }
       }
@@ -88,6 +89,9 @@ export function collectFrom(registry: Registry, sources: MetricSources): void {
   gauge("change_log_revision", "The newest revision that watchers may see.", sources.changeLogRevision);
   gauge("clock_offset_seconds", "The database's clock less this machine's.", () => sources.clockOffsetMs() / 1000);
   gauge("writes_waiting", "Rows of the requests that wait for a transaction.", sources.writesWaiting);
+  gauge("oldest_write_wait_seconds", "How long the oldest write has waited for its commit; 0: none waits.", () => {
+    return sources.oldestWriteWaitMs() / 1000;
+  });
   gauge("schedulers", "Registrations of schedulers that have not ended.", sources.schedulers);
   gauge("database_connections", "Open connections of the pool.", () => sources.connections().open);
   gauge("database_waiters", "Requests that wait for a connection.", () => sources.connections().waiting);

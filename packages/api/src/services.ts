@@ -11,6 +11,7 @@ import { createSchedulerService } from "./fleet/scheduler-service.js";
 import { callErrorOf } from "./policies/call-errors.js";
 import { createCallLimit } from "./policies/call-limit.js";
 import { createCallMetrics } from "./policies/call-metrics.js";
+import { createOutageLog } from "./policies/outage-log.js";
 import { callsOf, withPolicies } from "./policies/policies.js";
 import { createRequestValidator, type RequestValidator } from "./policies/request-validator.js";
 import { rpcStatusOf } from "./policies/rpc-status.js";
@@ -57,7 +58,8 @@ export interface ServicesParts {
 export function createServices(parts: ServicesParts) {
   const { database, leaseMs, failpoints, health, logger } = parts;
   const validator = createRequestValidator(PLAIN_TASKS);
-  const policies = { logger, metrics: createCallMetrics(parts.registry), validator };
+  const metrics = createCallMetrics(parts.registry);
+  const policies = { logger, metrics, validator, outages: createOutageLog(logger) };
   const limits = { unary: createCallLimit(MAX_CALLS, "calls"), streams: createCallLimit(MAX_WATCHES, "watches") };
   const limited = { ...policies, limits };
   const rules = { missedAfterMs: Math.max(leaseMs, MIN_MISSED_AFTER_MS), catchUpWindowMs: CATCH_UP_WINDOW_MS };

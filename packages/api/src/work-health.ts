@@ -1,5 +1,5 @@
 import type { HandlerContext } from "@connectrpc/connect";
-import { ServiceError } from "@taskscheduler/domain";
+import { type ErrorReason, ServiceError } from "@taskscheduler/domain";
 import { failureReason } from "./database/failure-reason.js";
 
 /** Work that fails for so long, and more than once, is told. */
@@ -101,8 +101,15 @@ function watch(call: Call, kind: string, health: WorkHealth, countsDefects: bool
   };
 }
 
+const DATABASE_REASONS: ReadonlySet<ErrorReason> = new Set([
+  "DATABASE_UNAVAILABLE",
+  "DATABASE_MISCONFIGURED",
+  "DATABASE_FULL",
+  "IDS_EXHAUSTED",
+]);
+
 /** The database failed, or the driver; a refusal of what was asked for is the caller's. */
 function isOfDatabase(error: unknown): boolean {
-  if (error instanceof ServiceError) return error.reason === "DATABASE_UNAVAILABLE";
+  if (error instanceof ServiceError) return DATABASE_REASONS.has(error.reason);
   return error instanceof Error && typeof Reflect.get(error, "errno") === "number";
 }

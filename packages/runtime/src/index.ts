@@ -6,6 +6,7 @@ export { ConfigError, exitOnConfigError } from "./config-error.js";
 export { parseEnvironment } from "./environment.js";
 export { type Failpoint, failpointsInProduction, failpointsVariable, withFailpoints } from "./failpoints.js";
 export { closeHttpServer, listenHttp } from "./http-listener.js";
+export { LogPace, type LogPaceOptions } from "./log-pace.js";
 export { createLogger, type Logger, type LoggerOptions } from "./logger.js";
 export { createMetrics, type Metrics } from "./metrics.js";
 export type { Part } from "./part.js";
@@ -25,3 +26,4 @@ export {
   millisecondsVariable,
   portVariable,
 } from "./variables.js";
+export { within } from "./within.js";

@@ -32,6 +32,8 @@ export interface Database {
   lookUp<T>(work: () => Promise<T>, signal?: AbortSignal): Promise<T>;
   /** Calls may use it from now on: its schema is the newest. */
   admit(): void;
+  /** Calls may not use it until it is admitted again: its tables are gone. */
+  dismiss(): void;
   isAdmitted(): boolean;
   /** How the pool is used. */
   connections(): { readonly open: number; readonly waiting: number };
@@ -41,6 +43,7 @@ export interface Database {
 interface ConnectionPool {
   getConnection(options: { type: "read" | "write" }): Promise<SqlConnection>;
   releaseConnection(connection: SqlConnection): void;
+  destroyConnection(connection: SqlConnection): Promise<void>;
   readonly pool: { readonly size: number; readonly waiting: number };
 }
 
@@ -49,9 +52,9 @@ const ACQUIRE_TIMEOUT_MS = 5_000;
 /** A database that hangs, rather than dies, is given up after this. */
 const SILENCE_MS = 8_000;
 /** A query uses one connection, or two when it counts as well. With the log's, and two for writes, some are always left. */
-const QUERIES = { count: 2, maxWaiting: 10_000, waitMs: 10_000 };
+const QUERIES = { count: 2, maxWaiting: 10_000, waitMs: 8_000 };
 const SNAPSHOTS = { count: 2, maxWaiting: 10_000, waitMs: 30_000 };
-const LOOK_UPS = { count: 3, maxWaiting: 20_000, waitMs: 10_000 };
+const LOOK_UPS = { count: 3, maxWaiting: 20_000, waitMs: 8_000 };
 /** The pool closes idle connections before the silence would. */
 const IDLE_MS = 5_000;
 
@@ -78,13 +81,22 @@ export function createDatabase(connect: Connect): Database {
       throw toCallError(error);
     });
     try {
-      return await work(connection);
-    } catch (error) {
-      connection.destroy();
-      throw error;
-    } finally {
+      const result = await work(connection);
       pool.releaseConnection(connection);
+      return result;
+    } catch (error) {
+      close(connection);
+      throw error;
     }
+  }
+
+  /**
+   * Closes the socket, and waits for nothing. Not by the driver's `destroy`: it asks the server over a second connection
+   * to kill the session, and nobody listens to its refusal. The session ends by itself with its statement, within
+   * `max_statement_time`.
+   */
+  function close(connection: SqlConnection): void {
+    pool.destroyConnection(connection).catch(() => undefined);
   }
 
   async function guarded<T>(work: () => Promise<T>): Promise<T> {
@@ -100,6 +112,9 @@ export function createDatabase(connect: Connect): Database {
     withConnection,
     admit() {
       admitted = true;
+    },
+    dismiss() {
+      admitted = false;
     },
     isAdmitted: () => admitted,
     guarded,

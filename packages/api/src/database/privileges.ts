@@ -1,20 +1,7 @@
 import { randomBytes } from "node:crypto";
 import type { SqlConnection } from "./database.js";
 import { DatabaseRefusal } from "./database-refusal.js";
-
-/** Our tables, each with a column of it. */
-const TABLES: Readonly<Record<string, string>> = {
-  tasks: "id",
-  task_labels: "name",
-  executions: "task_id",
-  retries: "task_id",
-  execution_stats: "count",
-  schedulers: "incarnation",
-  changes: "revision",
-  change_counter: "id",
-  change_flushes: "id",
-  requests: "request_id",
-};
+import { TABLES } from "./tables.js";
 
 /** The server denies a privilege on a table, or on a column. */
 const DENIED_ERRNOS: readonly unknown[] = [1142, 1143];

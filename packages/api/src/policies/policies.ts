@@ -6,10 +6,12 @@ import {
   type MethodImplSpec,
   type ServiceImpl,
 } from "@connectrpc/connect";
-import type { Logger } from "@taskscheduler/runtime";
+import { ServiceError } from "@taskscheduler/domain";
+import { type Logger, within } from "@taskscheduler/runtime";
 import { callErrorOf, requestIdOf } from "./call-errors.js";
 import type { CallLimit } from "./call-limit.js";
 import type { CallMetrics, MethodMetrics } from "./call-metrics.js";
+import type { OutageLog } from "./outage-log.js";
 import type { RequestValidator } from "./request-validator.js";
 import { abortErrorOf } from "./service-errors.js";
 import { untilAborted } from "./until-aborted.js";
@@ -18,9 +20,13 @@ export interface Policies {
   readonly logger: Logger;
   readonly metrics: CallMetrics;
   readonly validator: RequestValidator;
+  readonly outages: OutageLog;
   /** Absent: unlimited. */
   readonly limits?: { readonly unary: CallLimit; readonly streams: CallLimit };
 }
+
+/** A unary call is answered within this. What waits for the database has shorter limits, with better reasons. */
+const ANSWER_LIMIT_MS = 10_000;
 
 type Method<K extends MethodImplSpec["kind"]> = Extract<MethodImplSpec, { kind: K }>;
 
@@ -51,26 +57,26 @@ function wrap(method: MethodImplSpec, policies: Policies): unknown {
 function unary({ method, impl }: Method<"unary">, policies: Policies): Method<"unary">["impl"] {
   const asCall = callsOf(method, policies);
   return (request, context) =>
-    asCall(context, () => {
+    asCall(context, async () => {
       policies.validator.validate(method.input, request);
       return impl(request, context);
     });
 }
 
-/** Does work as a unary call of the method: within the limit, counted, timed and logged, its errors with reasons. */
+/** Does work as a unary call of the method: within its limits, counted, timed and logged, its errors with reasons. */
 export function callsOf(
   method: DescMethod,
-  policies: Pick<Policies, "logger" | "metrics" | "limits">,
-): <T>(context: HandlerContext, work: () => Promise<T> | T) => Promise<T> {
+  policies: Pick<Policies, "logger" | "metrics" | "outages" | "limits">,
+): <T>(context: HandlerContext, work: () => Promise<T>) => Promise<T> {
   const metrics = policies.metrics.ofMethod(method.parent.typeName, method.name, "unary");
   const limit = policies.limits?.unary;
   return async (context, work) => {
-    const end = beginCall(method, metrics, policies.logger);
+    const end = beginCall(method, metrics, policies);
     let isWithin = false;
     try {
       limit?.enter();
       isWithin = true;
-      const answer = await work();
+      const answer = await within(work(), ANSWER_LIMIT_MS, tooLate);
       end(context);
       return answer;
     } catch (error) {
@@ -79,6 +85,12 @@ export function callsOf(
       if (isWithin) limit?.leave();
     }
   };
+}
+
+function tooLate(): ServiceError {
+  const seconds = ANSWER_LIMIT_MS / 1_000;
+  const message = `the database has not answered within ${seconds} s; whether a write was done is not known; try again`;
+  return new ServiceError("DATABASE_UNAVAILABLE", message);
 }
 
 function serverStream(
@@ -90,7 +102,7 @@ function serverStream(
     request: MessageShape<typeof method.input>,
     context: HandlerContext,
   ): AsyncGenerator<MessageInitShape<typeof method.output>> {
-    const end = beginCall(method, metrics, policies.logger);
+    const end = beginCall(method, metrics, policies);
     let isWithin = false;
     try {
       policies.limits?.streams.enter();
@@ -114,7 +126,7 @@ function serverStream(
 function beginCall(
   method: DescMethod,
   metrics: MethodMetrics,
-  logger: Logger,
+  { logger, outages }: Pick<Policies, "logger" | "outages">,
 ): (context: HandlerContext, error?: unknown) => ConnectError | undefined {
   const beginMs = performance.now();
   const endMetrics = metrics.begin();
@@ -124,6 +136,7 @@ function beginCall(
     ended = true;
     const shown = error === undefined ? undefined : callErrorOf(error, context, logger);
     endMetrics(shown?.code);
+    outages.tell(error, method.name);
     if (logger.isLevelEnabled("debug")) {
       const call = {
         method: `${method.parent.typeName}/${method.name}`,

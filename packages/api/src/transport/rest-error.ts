@@ -1,5 +1,5 @@
 import { Code, type ConnectError } from "@connectrpc/connect";
-import { BadRequestSchema } from "@taskscheduler/proto";
+import { BadRequestSchema, ErrorInfoSchema } from "@taskscheduler/proto";
 import { type HttpAnswer, jsonAnswer } from "./http-answer.js";
 import type { RestFault } from "./rest-fault.js";
 
@@ -15,6 +15,12 @@ const statuses: ReadonlyMap<Code, number> = new Map([
   [Code.DeadlineExceeded, 504],
 ]);
 
+/** The database has no room: the caller has not asked too often. */
+const statusesOfReasons: ReadonlyMap<string, number> = new Map([
+  ["DATABASE_FULL", 507],
+  ["IDS_EXHAUSTED", 507],
+]);
+
 const retryAfterSeconds = "1";
 
 /** 422, one entry a fault. */
@@ -25,7 +31,8 @@ export function faultsAnswer(faults: readonly RestFault[]): HttpAnswer {
 /** A method's error in the original's form. */
 export function errorAnswer(error: ConnectError): HttpAnswer {
   if (error.code === Code.InvalidArgument || error.code === Code.OutOfRange) return faultsAnswer(faultsOf(error));
-  const status = statuses.get(error.code) ?? 500;
+  const reason = error.findDetails(ErrorInfoSchema).at(0)?.reason ?? "";
+  const status = statusesOfReasons.get(reason) ?? statuses.get(error.code) ?? 500;
   const detail = error.code === Code.NotFound ? "Task not found" : error.rawMessage;
   const headers = error.code === Code.Unavailable ? { "retry-after": retryAfterSeconds } : {};
   return jsonAnswer(status, { detail }, headers);

@@ -65,6 +65,38 @@ it("drops what nobody waits for any more, with the reason", () => {
   expect(queue.weight()).toBe(0);
 });
 
+it("drops an entry on request, wherever it waits, and goes on with the entries behind it", () => {
+  const queue = createWriteQueue();
+  const [underWay, middle, last, free] = [entry(["a"]), entry(["a", "b"]), entry(["a"]), entry(["c"])];
+  queue.add(underWay);
+  const group = queue.take();
+  for (const each of [middle, last, free]) queue.add(each);
+  const late = new Error("late");
+  expect(queue.drop(middle, late)).toBe(true);
+  expect(queue.drop(free, late)).toBe(true);
+  expect([middle.rejections, last.rejections, free.rejections]).toEqual([[late], [], [late]]);
+  expect(queue.weight()).toBe(1);
+  queue.release(group);
+  expect(queue.take()).toEqual([last]);
+  const [behind] = [entry(["b", "c"])];
+  queue.add(behind);
+  expect(queue.take()).toEqual([behind]);
+});
+
+it("drops neither what is under way nor the same entry twice", () => {
+  const queue = createWriteQueue();
+  const [underWay, waiting] = [entry(["a"]), entry(["a"])];
+  queue.add(underWay);
+  const group = queue.take();
+  queue.add(waiting);
+  expect(queue.drop(underWay, new Error("late"))).toBe(false);
+  expect(queue.drop(waiting, new Error("late"))).toBe(true);
+  expect(queue.drop(waiting, new Error("late"))).toBe(false);
+  expect([underWay.rejections.length, waiting.rejections.length, queue.weight()]).toEqual([0, 1, 0]);
+  queue.release(group);
+  expect(queue.take()).toEqual([]);
+});
+
 it("says when it is full", () => {
   const queue = createWriteQueue();
   queue.add(entry(["a"], { weight: 49_999 }));

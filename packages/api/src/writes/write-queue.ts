@@ -4,7 +4,7 @@ import type { WriteCommand } from "./write-command.js";
 const GROUP_WEIGHT = 512;
 const WAITING_WEIGHT = 50_000;
 
-/** A command that waits, and who waits for it. */
+/** A command, and the caller that waits for it. */
 export interface WriteEntry {
   /** Its answers are made and read by nobody but itself. */
   readonly command: WriteCommand<unknown>;
@@ -15,12 +15,12 @@ export interface WriteEntry {
 }
 
 /**
- * What waits to be written. Commands that share a key are never under way together, rather than hold up a group at a
- * row's lock: each key has a line, in the order of arrival, and a command is ready when it is the first in all of its
- * lines. So a long line for one task holds up nobody else.
+ * The commands that wait to be written. Commands that share a key are never under way together, rather than hold up a
+ * group at a row's lock: each key has a line, in the order of arrival, and a command is ready when it is the first in all
+ * of its lines. So a long line for one task holds up nobody else.
  */
 export interface WriteQueue {
-  /** The rows of what waits. */
+  /** The rows of the commands that wait. */
   weight(): number;
   isFull(): boolean;
   add(entry: WriteEntry): void;
@@ -28,12 +28,16 @@ export interface WriteQueue {
   take(): WriteEntry[];
   /** A group is no longer under way. */
   release(group: readonly WriteEntry[]): void;
-  /** Rejects all that waits. */
+  /** Rejects an entry that waits. @returns false: the entry does not wait any more */
+  drop(entry: WriteEntry, reason: unknown): boolean;
+  /** Rejects every entry that waits. */
   rejectAll(error: unknown): void;
 }
 
 export function createWriteQueue(): WriteQueue {
-  /** Of each key: who is under way with it or ready, and who waits behind. */
+  /** The entries that are neither under way nor dropped. */
+  const waiting = new Set<WriteEntry>();
+  /** For each key, the entry that is under way or ready, and the entries behind. A dropped entry leaves when it is first. */
   const lines = new Map<string, WriteEntry[]>();
   /** In how many lines an entry is not the first. */
   const blocked = new Map<WriteEntry, number>();
@@ -60,16 +64,23 @@ export function createWriteQueue(): WriteQueue {
     ready.push(entry);
   }
 
-  function drop(entry: WriteEntry, reason: unknown): void {
+  function remove(entry: WriteEntry): boolean {
+    if (!waiting.delete(entry)) return false;
     weight -= weightOf(entry);
-    leave(entry);
+    return true;
+  }
+
+  function drop(entry: WriteEntry, reason: unknown): boolean {
+    if (!remove(entry)) return false;
     entry.reject(reason);
+    return true;
   }
 
   return {
     weight: () => weight,
     isFull: () => weight >= WAITING_WEIGHT,
     add(entry) {
+      waiting.add(entry);
       weight += weightOf(entry);
       let behind = 0;
       for (const key of keysOf(entry)) {
@@ -88,33 +99,37 @@ export function createWriteQueue(): WriteQueue {
       const group: WriteEntry[] = [];
       let groupWeight = 0;
       let index = 0;
-      // Dropping an entry may make others ready.
+      // An entry that leaves may make others ready.
       for (; index < ready.length; index += 1) {
         const entry = ready[index] as WriteEntry;
-        if (entry.signal?.aborted) {
-          drop(entry, entry.signal.reason);
+        if (entry.signal?.aborted) drop(entry, entry.signal.reason);
+        if (!waiting.has(entry)) {
+          leave(entry);
           continue;
         }
         if (groupWeight > 0 && groupWeight + weightOf(entry) > GROUP_WEIGHT) break;
         groupWeight += weightOf(entry);
         group.push(entry);
+        remove(entry);
       }
       ready = ready.slice(index);
-      weight -= groupWeight;
       return group;
     },
     release(group) {
       for (const entry of group) leave(entry);
     },
+    drop,
     rejectAll(error) {
-      const rejected = new Set([...ready, ...blocked.keys()]);
+      const rejected = [...waiting];
+      const notUnderWay = new Set([...ready, ...blocked.keys()]);
       for (const [key, line] of lines) {
-        const underWay = line.filter((entry) => !rejected.has(entry));
+        const underWay = line.filter((entry) => !notUnderWay.has(entry));
         if (underWay.length === 0) lines.delete(key);
         else lines.set(key, underWay);
       }
       ready = [];
       blocked.clear();
+      waiting.clear();
       weight = 0;
       for (const entry of rejected) entry.reject(error);
     },
@@ -126,7 +141,7 @@ function keysOf({ command: { keys } }: WriteEntry): Iterable<string> {
   return keys.length <= 1 ? keys : new Set(keys);
 }
 
-/** What writes no row still takes its turn. */
+/** A command that writes no row still takes its turn. */
 function weightOf(entry: WriteEntry): number {
   return Math.max(1, entry.command.weight);
 }

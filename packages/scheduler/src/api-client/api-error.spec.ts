@@ -2,7 +2,7 @@ import { create, toBinary } from "@bufbuild/protobuf";
 import { anyPack } from "@bufbuild/protobuf/wkt";
 import { Metadata, status } from "@grpc/grpc-js";
 import { ErrorInfoSchema, StatusSchema } from "@taskscheduler/proto";
-import { ApiError, failureLevel } from "./api-error.js";
+import { ApiError, failureLevel, verdictOn } from "./api-error.js";
 
 function serviceError(code: number, reason?: string): Error {
   const metadata = new Metadata();
@@ -41,5 +41,23 @@ describe("API errors", () => {
     expect(failureLevel(new ApiError(status.UNAVAILABLE, ""))).toBe("debug");
     expect(failureLevel(new ApiError(status.INTERNAL, ""))).toBe("warn");
     expect(failureLevel(new TypeError("a defect"))).toBe("error");
+    expect(failureLevel(ApiError.from(serviceError(status.RESOURCE_EXHAUSTED, "DATABASE_FULL")))).toBe("debug");
+    expect(failureLevel(ApiError.from(serviceError(status.RESOURCE_EXHAUSTED, "REQUEST_TOO_LARGE")))).toBe("warn");
+  });
+
+  it.each([
+    [status.INVALID_ARGUMENT, "INVALID_FIELD", "PERMANENT"],
+    [status.OUT_OF_RANGE, "RESUME_TOKEN_EXPIRED", "PERMANENT"],
+    [status.RESOURCE_EXHAUSTED, undefined, "TOO_LARGE"],
+    [status.RESOURCE_EXHAUSTED, "REQUEST_TOO_LARGE", "TOO_LARGE"],
+    [status.RESOURCE_EXHAUSTED, "TOO_MANY_REQUESTS", undefined],
+    [status.RESOURCE_EXHAUSTED, "QUERY_TOO_SLOW", undefined],
+    [status.RESOURCE_EXHAUSTED, "DATABASE_FULL", undefined],
+    [status.RESOURCE_EXHAUSTED, "IDS_EXHAUSTED", undefined],
+    [status.UNAVAILABLE, "DATABASE_UNAVAILABLE", undefined],
+    [status.UNAVAILABLE, "DATABASE_MISCONFIGURED", undefined],
+    [status.INTERNAL, "INTERNAL", undefined],
+  ])("of code %d with the reason %s judge the content as %s", (code, reason, verdict) => {
+    expect(verdictOn(serviceError(code, reason))).toBe(verdict);
   });
 });

@@ -17,7 +17,8 @@ const ordinaryCodes: ReadonlySet<number> = new Set([
 ]);
 
 const endedReason = "INCARNATION_ENDED";
-const busyReason = "TOO_MANY_REQUESTS";
+/** gRPC itself refuses a message that is too large without a reason, in either direction. */
+const tooLargeReasons: ReadonlySet<string> = new Set(["", "REQUEST_TOO_LARGE"]);
 
 /** The same call, sent again, would fail again. */
 const permanentCodes: ReadonlySet<number> = new Set([status.INVALID_ARGUMENT, status.OUT_OF_RANGE]);
@@ -56,18 +57,24 @@ export class ApiError extends Error {
   }
 }
 
-/** How a call's content was judged; undefined: it was not. */
+/**
+ * How the API judged a call's content. Undefined: the API did not judge it, and the same call may succeed later. A busy
+ * API and a database without room give RESOURCE_EXHAUSTED too, whatever the call holds.
+ */
 export function verdictOn(error: unknown): "PERMANENT" | "TOO_LARGE" | undefined {
   const { isPermanent, code, reason } = ApiError.from(error);
   if (isPermanent) return "PERMANENT";
-  // gRPC itself says so of a message, in either direction, without a reason.
-  return code === status.RESOURCE_EXHAUSTED && reason !== busyReason ? "TOO_LARGE" : undefined;
+  return code === status.RESOURCE_EXHAUSTED && tooLargeReasons.has(reason) ? "TOO_LARGE" : undefined;
 }
 
-/** How loudly to log a failure that is tried again: one that is not the API's is a defect of ours. */
+/**
+ * How loudly to log a failure that is tried again. A failure that is not the API's is a defect of ours. The API itself logs
+ * why it is busy or has no room.
+ */
 export function failureLevel(error: unknown): "debug" | "warn" | "error" {
   if (!(error instanceof ApiError)) return "error";
-  return ordinaryCodes.has(error.code) ? "debug" : "warn";
+  const isLimit = error.code === status.RESOURCE_EXHAUSTED && !tooLargeReasons.has(error.reason);
+  return isLimit || ordinaryCodes.has(error.code) ? "debug" : "warn";
 }
 
 function reasonOf(metadata: Metadata | undefined): string {

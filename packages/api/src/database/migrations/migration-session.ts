@@ -16,7 +16,7 @@ export function openSession(connect: Connect): Promise<SqlConnection> {
 }
 
 export async function closeSession(connection: SqlConnection): Promise<void> {
-  await connection.end().catch(() => connection.destroy());
+  await connection.end().catch(() => undefined);
 }
 
 /**
