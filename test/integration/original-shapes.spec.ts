@@ -69,7 +69,7 @@ describe("a table of the original system is adopted with every row, when it has"
   });
   afterAll(() => release?.remove());
 
-  const adopted: [what: string, statements: string, kept?: typeof KEPT][] = [
+  const adopted: [what: string, statements: string, expected?: typeof KEPT][] = [
     ["its own shape", tasksTable({}) + ROWS],
     [
       "the indexes of SQLAlchemy",
@@ -142,25 +142,64 @@ describe("a table of the original system is adopted with every row, when it has"
       [{ ...KEPT[0]!, time: "2124-01-01 00:00:00.000" }, KEPT[1]!],
     ],
     [
+      "zero dates, invalid days and updates by themselves in columns of the app's own",
+      tasksTable({
+        more: "created DATETIME NOT NULL DEFAULT '0000-00-00', seen DATE NULL, touched TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP ON UPDATE CURRENT_TIMESTAMP",
+      }) +
+        ROWS +
+        "UPDATE tasks SET seen = '2023-02-31';",
+    ],
+    [
+      "generated columns of the app's own",
+      tasksTable({
+        more: "daily INT AS (recurrence = 'DAILY') STORED, short VARCHAR(9) AS (LEFT(name, 3)) VIRTUAL, KEY app_short (short), FULLTEXT KEY app_words (name)",
+      }) + ROWS,
+    ],
+    [
+      "a trigger of the app's own",
+      `${tasksTable({})} CREATE TABLE audit (task_id INT); CREATE TRIGGER audited AFTER INSERT ON tasks FOR EACH ROW INSERT INTO audit VALUES (NEW.id); ${ROWS}`,
+    ],
+    ["a compressed row format", tasksTable({ options: "ENGINE=InnoDB ROW_FORMAT=COMPRESSED COMMENT='ours'" }) + ROWS],
+    ["Aria", tasksTable({ options: "ENGINE=Aria" }) + ROWS],
+    ["another character set", tasksTable({ options: "CHARSET=cp1250" }) + ROWS.replace("café", "café")],
+    [
+      "binary collations",
+      tasksTable({
+        recurrence: "recurrence VARCHAR(20) COLLATE utf8mb4_bin",
+        options: "CHARSET=utf8mb4 COLLATE=utf8mb4_bin",
+      }) + ROWS.replace("DAILY", "daily"),
+    ],
+    [
+      "a view of the app's own",
+      `${tasksTable({})} CREATE VIEW due AS SELECT id, name FROM tasks WHERE recurrence = 'DAILY'; ${ROWS}`,
+    ],
+    [
       "column names in capitals",
       "CREATE TABLE tasks (ID INT AUTO_INCREMENT PRIMARY KEY, Name VARCHAR(255) UNIQUE, Scheduled_Time DATETIME NOT NULL, RECURRENCE VARCHAR(9));" +
         ROWS,
     ],
   ];
 
-  it.each(adopted)("%s", async (_, statements, kept = KEPT) => {
+  it.each(adopted)("%s", async (_, statements, expected = KEPT) => {
     const url = await schemas.create(statements);
     const appColumns = async () =>
       (await definition()).filter(({ name }) => !ours.some((column) => column.name === name.toLowerCase()));
     const own = await appColumns();
+    // Every update sets `touched`, by the app's own rule.
+    const kept = own.map(({ name }) => name).filter((name) => name !== "touched");
+    const values = async () => [
+      ...(await schemas.connection.query(`SELECT ${["id", ...kept].join(", ")} FROM tasks ORDER BY 1`)),
+    ];
+    const ownValues = await values();
     const before = await takeSnapshot(schemas.connection);
     expect(await migrate(url, release.folder, "up")).toHaveLength(2);
     const rows = await schemas.connection.query(
       "SELECT id, name, scheduled_time AS time, recurrence, state FROM tasks ORDER BY id",
     );
-    expect([...rows]).toEqual(kept);
+    expect([...rows]).toEqual(expected);
     expect((await definition()).filter(({ name }) => ours.some((column) => column.name === name))).toEqual(ours);
     expect(await appColumns()).toEqual(own);
+    expect(await values()).toEqual(ownValues);
     const after = await takeSnapshot(schemas.connection);
     for (const [name, content] of Object.entries(before))
       if (!name.endsWith(" tasks")) expect(after[name]).toEqual(content);

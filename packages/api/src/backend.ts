@@ -4,7 +4,7 @@ import type { Connect } from "./database/connector.js";
 import type { Database } from "./database/database.js";
 import { type DatabaseClock, keepMeasuring } from "./database/database-clock.js";
 import { isGone, isUnavailable } from "./database/database-error.js";
-import { failureReason } from "./database/failure-reason.js";
+import { failureReason, isLasting } from "./database/failure-reason.js";
 import { checkSchema, hasPendingSteps, migrate } from "./database/migrations/migrate.js";
 import { requireRowPrivileges } from "./database/privileges.js";
 import { checkServer } from "./database/server-check.js";
@@ -13,7 +13,8 @@ import type { Fleet } from "./fleet/fleet.js";
 import { migrationsFolder } from "./migrations-folder.js";
 import type { WriteGroup } from "./writes/write-group.js";
 
-const RETRY_MS = 250;
+/** A database that comes back is found soon. What somebody has to mend is tried less often, and so is a defect. */
+const RETRY_MS = { passing: 250, unknown: 1_000, lasting: 2_000 };
 const CLOCK_INTERVAL_MS = 1_000;
 const FIRST_MEASUREMENTS = 5;
 /** A database that answered within this time answers. */
@@ -56,6 +57,7 @@ export function createBackend(parts: BackendParts): Backend {
 
   async function open(signal: AbortSignal): Promise<void> {
     await admitWhenPrepared(signal);
+    answeredMs = performance.now();
     measuring = keepMeasuring(clock, CLOCK_INTERVAL_MS, onMeasured, signal);
     for (const part of [log, fleet, retention]) {
       started.push(part);
@@ -112,7 +114,7 @@ export function createBackend(parts: BackendParts): Backend {
         if (!told.has(waitingFor))
           logger.warn({ err: error, reason: waitingFor }, "the database is not ready; trying again");
         told.add(waitingFor);
-        await sleep(isUnavailable(error) ? RETRY_MS : 4 * RETRY_MS, signal);
+        await sleep(RETRY_MS[isLasting(error) ? "lasting" : isUnavailable(error) ? "passing" : "unknown"], signal);
       }
     }
   }

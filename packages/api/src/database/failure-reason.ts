@@ -1,7 +1,10 @@
 import { DatabaseRefusal } from "./database-refusal.js";
 
 /** Errors of the server by number, of the driver and Node.js by code, and what an operator checks when one keeps us waiting. */
-export const DATABASE_REASONS: readonly (readonly [errors: readonly (number | string)[], reason: string])[] = [
+type FailureReason = readonly [errors: readonly (number | string)[], reason: string];
+
+/** Such a failure ends when the database comes back. */
+const PASSING: readonly FailureReason[] = [
   [
     ["ECONNREFUSED"],
     "nothing listens where DATABASE_URL leads: check that MariaDB runs, and the host and the port in DATABASE_URL",
@@ -23,10 +26,29 @@ export const DATABASE_REASONS: readonly (readonly [errors: readonly (number | st
     "the connection to the database breaks: check that MariaDB stays up, and what is in between",
   ],
   [
+    [1040, 1203, 1226],
+    "the database has no connection left: raise max_connections, and max_user_connections of the account",
+  ],
+  [
+    [1036, 1290, 1792, 1836],
+    "the database takes no writes: check read_only, innodb_read_only and innodb_force_recovery, and that DATABASE_URL leads to the primary",
+  ],
+  [[1047, 1180], "this node of the cluster takes no statements: check that it has joined, and that a majority is up"],
+  [[1053, 1077, 1079], "the database shuts down"],
+  [[1021, 1114], "the disk of the database is full, or a limit on its tables is reached"],
+  [
+    [1205, 1213, 1969, 3024],
+    "statements of ours wait too long in the database: look for a lock, a backup or a long transaction there",
+  ],
+];
+
+/** Such a failure ends when somebody has mended something. */
+const LASTING: readonly FailureReason[] = [
+  [
     [1045, 1698],
     "the database refuses the account: check user and password in DATABASE_URL, and whether the account demands TLS (?ssl=true)",
   ],
-  [[4151], "the database has locked the account in DATABASE_URL: unlock it, or use another one"],
+  [[4150, 4151], "the database has locked the account in DATABASE_URL: unlock it, or use another one"],
   [[1820, 1862], "the password of the account in DATABASE_URL has expired: set a new one"],
   [[1130], "the database takes no connection of this account from this machine: check the account's host"],
   [[1129], "the database has blocked this machine after too many broken connections: run FLUSH HOSTS there"],
@@ -39,25 +61,10 @@ export const DATABASE_REASONS: readonly (readonly [errors: readonly (number | st
     [1142, 1143, 1227, 1370],
     "the account in DATABASE_URL lacks a privilege: grant SELECT, INSERT, UPDATE and DELETE, and to migrate CREATE, ALTER, DROP and INDEX",
   ],
-  [
-    [1040, 1203, 1226],
-    "the database has no connection left: raise max_connections, and max_user_connections of the account",
-  ],
-  [
-    [1036, 1290, 1792, 1836],
-    "the database takes no writes: check read_only and innodb_read_only, and that DATABASE_URL leads to the primary",
-  ],
-  [[1047, 1180], "this node of the cluster takes no statements: check that it has joined, and that a majority is up"],
-  [[1053, 1077, 1079], "the database shuts down"],
-  [[1021, 1114], "the disk of the database is full, or a limit on its tables is reached"],
   [[1184], "the server's init_connect fails for the account in DATABASE_URL"],
   [[1146], "a table of the schema is missing: check the database that DATABASE_URL names, and run `npm run migrate`"],
   [[1461], "the database keeps no more prepared statements: raise max_prepared_stmt_count"],
   [[1665], "the binary log takes no row changes: set binlog_format to MIXED or ROW"],
-  [
-    [1205, 1213, 1969, 3024],
-    "statements of ours wait too long in the database: look for a lock, a backup or a long transaction there",
-  ],
   [
     ["ER_SERVER_SSL_DISABLED"],
     "the database offers no TLS, which ?ssl=true in DATABASE_URL demands: set ssl_cert and ssl_key there",
@@ -87,9 +94,10 @@ export const DATABASE_REASONS: readonly (readonly [errors: readonly (number | st
   ],
 ];
 
-const REASON_OF = new Map(
-  DATABASE_REASONS.flatMap(([errors, reason]) => errors.map((error) => [error, reason] as const)),
-);
+export const DATABASE_REASONS: readonly FailureReason[] = [...PASSING, ...LASTING];
+
+const REASON_OF = new Map(DATABASE_REASONS.flatMap((reason) => reason[0].map((error) => [error, reason] as const)));
+const TLS_CODES = /^(EPROTO$|ERR_SSL_|ERR_TLS_|ERR_OSSL_)/;
 const TLS_FAILED = "the TLS handshake with the database fails: check its TLS versions, and that MariaDB listens there";
 const UNKNOWN = "the database cannot be used; the log has the error";
 
@@ -97,12 +105,24 @@ const UNKNOWN = "the database cannot be used; the log has the error";
 export function failureReason(error: unknown): string {
   for (const link of causesOf(error)) {
     if (link instanceof DatabaseRefusal) return link.message;
-    const [errno, code, name] = ["errno", "code", "name"].map((key) => Reflect.get(link, key));
-    const reason = REASON_OF.get(code) ?? REASON_OF.get(errno) ?? REASON_OF.get(name);
-    if (reason !== undefined) return reason;
-    if (typeof code === "string" && /^(EPROTO$|ERR_SSL_|ERR_TLS_|ERR_OSSL_)/.test(code)) return TLS_FAILED;
+    const known = knownReason(link);
+    if (known !== undefined) return known[1];
+    if (TLS_CODES.test(String(Reflect.get(link, "code")))) return TLS_FAILED;
   }
   return UNKNOWN;
+}
+
+/** Whether trying again helps only once somebody has mended something: tried too often, it fills the server's log. */
+export function isLasting(error: unknown): boolean {
+  const causes = causesOf(error);
+  if (causes.some((link) => link instanceof DatabaseRefusal)) return true;
+  const known = causes.map(knownReason).find((reason) => reason !== undefined);
+  return known !== undefined && LASTING.includes(known);
+}
+
+function knownReason(error: object): FailureReason | undefined {
+  const names = ["code", "errno", "name"].map((key) => Reflect.get(error, key));
+  return names.map((name) => REASON_OF.get(name)).find((reason) => reason !== undefined);
 }
 
 /** The error and what it stands for: ours keep a `cause`, and Sequelize's the driver's error as `parent`. */

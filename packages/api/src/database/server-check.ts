@@ -23,6 +23,11 @@ interface SettingRule {
 /** We cannot work with these. */
 const FATAL: readonly SettingRule[] = [
   {
+    settings: ["innodb_read_only"],
+    isWrong: (settings) => settings.get("innodb_read_only") === "ON",
+    message: "the database's innodb_read_only is set, and it takes no writes: DATABASE_URL must lead to the primary",
+  },
+  {
     settings: ["log_bin", "binlog_format"],
     isWrong: (settings) => settings.get("log_bin") === "ON" && settings.get("binlog_format") === "STATEMENT",
     message: "the database's binlog_format is STATEMENT, and no write would succeed: set it to MIXED or ROW",
