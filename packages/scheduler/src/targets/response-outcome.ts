@@ -1,4 +1,4 @@
-import type { WebhookResponse } from "./exchange.js";
+import type { WebhookResponse } from "./connections/exchange.js";
 import { oneLine } from "./one-line.js";
 import { parseRetryAfter } from "./retry-after.js";
 import { failedBy, succeededWith, type WebhookOutcome } from "./webhook-outcome.js";

@@ -1,7 +1,7 @@
 import { isIP } from "node:net";
 import { buildConnector } from "undici";
+import { blocked } from "../refusal.js";
 import { createGuardedLookup, type GuardOptions } from "./guarded-lookup.js";
-import { blocked } from "./refusal.js";
 
 const connectTimeoutMs = 10_000;
 /** Before the next of a name's addresses is tried. Node's own 250 ms give up on receivers that are far away. */

@@ -1,6 +1,6 @@
 import { Readable } from "node:stream";
 import type { Dispatcher } from "undici";
-import type { WebhookRequest } from "./webhook-request.js";
+import type { WebhookRequest } from "../webhook-request.js";
 
 /** What is read of a response; the connection of one that goes on is closed. */
 const maxResponseBytes = 64 * 1024;
