@@ -3,7 +3,7 @@ import type { LookupFunction } from "node:net";
 import { createAddressJudge } from "./address-judge.js";
 import { failureOf } from "./call-error.js";
 import { type CallTime, createCallTime } from "./call-time.js";
-import { createGuardedConnector } from "./connections/connector.js";
+import { createConnector } from "./connections/connector.js";
 import { exchange } from "./connections/exchange.js";
 import { createReceivers } from "./connections/receivers.js";
 import { outcomeOf } from "./response-outcome.js";
@@ -37,7 +37,7 @@ export interface WebhookClient {
  */
 export function createWebhookClient(options: WebhookClientOptions): WebhookClient {
   const { allowCidrs, secrets, lookup = systemLookup as LookupFunction, nowMs } = options;
-  const receivers = createReceivers(createGuardedConnector({ judge: createAddressJudge(allowCidrs), lookup }));
+  const receivers = createReceivers(createConnector({ judge: createAddressJudge(allowCidrs), lookup }));
   const underWay = new Set<CallTime>();
   let isClosed = false;
 
@@ -50,12 +50,8 @@ export function createWebhookClient(options: WebhookClientOptions): WebhookClien
       time.signal.throwIfAborted();
       const request = createWebhookRequest(call, secrets, nowMs());
       const { signal } = time;
-      const exchanging = receivers.run(
-        request.origin,
-        (dispatcher) => exchange(dispatcher, request, { signal, onStatus }),
-        signal,
-      );
-      // undici notices the signal of a request only once it has a connection.
+      const exchanging = receivers.run(request.origin, (connection) => exchange(connection, request, onStatus), signal);
+      // The race bounds the attempt, whatever Node reports of a connection.
       return outcomeOf(await Promise.race([exchanging, time.ended]), nowMs());
     } catch (error) {
       // Whatever came of it, the call was ended first.
@@ -78,7 +74,7 @@ export function createWebhookClient(options: WebhookClientOptions): WebhookClien
     async close() {
       isClosed = true;
       for (const time of underWay) time.abort();
-      await receivers.close();
+      receivers.close();
     },
   };
 }

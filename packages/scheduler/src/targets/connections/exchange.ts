@@ -1,11 +1,12 @@
-import { Readable } from "node:stream";
-import type { Dispatcher } from "undici";
 import type { WebhookRequest } from "../webhook-request.js";
+import type { Connection, Response } from "./connection.js";
 
-/** What is read of a response; the connection of one that goes on is closed. */
-const maxResponseBytes = 64 * 1024;
-/** What is kept of that, to show the beginning of. */
-const keptBytes = 4 * 1024;
+/** Bytes read of a response. A longer one is cut off. */
+const MAX_RESPONSE_BYTES = 64 * 1024;
+/** Bytes kept of a response, of which the beginning is shown. */
+const KEPT_BYTES = 4 * 1024;
+/** The receiver wants the request on another connection (RFC 9110, section 15.5.20). */
+const MISDIRECTED_REQUEST = 421;
 
 export interface WebhookResponse {
   readonly httpStatus: number;
@@ -16,27 +17,25 @@ export interface WebhookResponse {
   readonly text: string;
 }
 
-export interface ExchangeOptions {
-  readonly signal: AbortSignal;
-  /** Called with the status as soon as it is known. */
-  readonly onStatus: (httpStatus: number) => void;
-}
-
-/** Sends a request and reads its response to the end, or to the bound. Redirects are responses. */
+/**
+ * Sends a request and reads its response to the end, or to the bound. Redirects are responses.
+ *
+ * @param onStatus called with the status as soon as it is known
+ */
 export async function exchange(
-  dispatcher: Dispatcher,
+  connection: Connection,
   request: WebhookRequest,
-  { signal, onStatus }: ExchangeOptions,
+  onStatus: (httpStatus: number) => void,
 ): Promise<WebhookResponse> {
-  const { path, method } = request;
-  const response = await dispatcher.request({ path, method, ...contentOf(request), signal });
-  onStatus(response.statusCode);
-  const encoding = firstOf(response.headers["content-encoding"]).toLowerCase();
-  const start = await readStart(response.body);
+  const { httpStatus, headers, body } = await connection.send(request);
+  onStatus(httpStatus);
+  const start = await readStart(body);
+  if (httpStatus === MISDIRECTED_REQUEST) connection.destroy();
+  const encoding = firstOf(headers["content-encoding"]).toLowerCase();
   return {
-    httpStatus: response.statusCode,
-    retryAfter: firstOf(response.headers["retry-after"]),
-    location: firstOf(response.headers["location"]),
+    httpStatus,
+    retryAfter: firstOf(headers["retry-after"]),
+    location: firstOf(headers["location"]),
     text: encoding === "" || encoding === "identity" ? new TextDecoder().decode(start) : "",
   };
 }
@@ -45,24 +44,14 @@ async function readStart(body: AsyncIterable<Buffer>): Promise<Buffer> {
   const kept: Buffer[] = [];
   let readBytes = 0;
   for await (const chunk of body) {
-    if (readBytes < keptBytes) kept.push(chunk.subarray(0, keptBytes - readBytes));
+    if (readBytes < KEPT_BYTES) kept.push(chunk.subarray(0, KEPT_BYTES - readBytes));
     readBytes += chunk.length;
-    // To leave the loop destroys the body, and so the connection or the stream.
-    if (readBytes > maxResponseBytes) break;
+    // Leaving the loop ends the exchange, and so the connection or the stream.
+    if (readBytes > MAX_RESPONSE_BYTES) break;
   }
   return Buffer.concat(kept);
 }
 
-function firstOf(value: string | string[] | undefined): string {
-  return (Array.isArray(value) ? value[0] : value) ?? "";
-}
-
-/**
- * Over HTTP/2, undici 7 asserts of a DELETE whose body it has whole that it has none. It takes one that comes in pieces,
- * and then has to be told its length for HTTP/1.1.
- */
-function contentOf({ method, headers, body }: WebhookRequest): Pick<Dispatcher.RequestOptions, "headers" | "body"> {
-  if (body.length === 0) return { headers, body: null };
-  if (method !== "DELETE") return { headers, body };
-  return { headers: { ...headers, "content-length": String(body.length) }, body: Readable.from([body]) };
+function firstOf(value: Response["headers"][string]): string {
+  return (typeof value === "string" ? value : value?.[0]) ?? "";
 }

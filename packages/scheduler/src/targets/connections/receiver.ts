@@ -1,32 +1,33 @@
-import { type buildConnector, Client, type Dispatcher } from "undici";
+import type { TLSSocket } from "node:tls";
+import { type Connection, type ConnectionEvents, UnansweredError } from "./connection.js";
+import type { Connect, Protocol } from "./connector.js";
+import { Http1Connection } from "./http1-connection.js";
+import { Http2Connection } from "./http2-connection.js";
 
-/** Below the 5 s of Node's servers: who closes a connection that is just taken up loses the request. */
-const keepAliveMs = 4_000;
-/** Where a server tells how long it keeps connections. */
-const maxKeepAliveMs = 10_000;
-const maxHeaderBytes = 16 * 1024;
-/** After so long a name is looked up again, so that its new address is found. */
-const maxConnectionAgeMs = 60_000;
-/** Many servers end an HTTP/2 connection after 1000 requests; undici loses the one that is then under way. */
-const maxCallsPerConnection = 500;
+/** Age at which a connection is no longer taken up: a new one finds a name's new address. */
+const MAX_CONNECTION_AGE_MS = 60_000;
+/** HTTP/2 has no advantage for a connection that serves one request at a time. Some receivers speak nothing else. */
+const PROTOCOLS: readonly Protocol[] = ["http/1.1", "h2"];
+/** Time in which a kept connection fails that the receiver closed before the request reached it: a round trip. */
+const STALE_MS = 1_000;
 
-/** An undici client: one connection at a time, opened when it is needed. */
-interface Connection {
-  readonly client: Client;
+interface OpenConnection {
+  readonly connection: Connection;
   readonly bornMs: number;
-  callsLeft: number;
 }
 
-/** An origin that is called, with its connections: each call has one to itself, over HTTP/2 too. The run queue bounds them. */
+/** An origin that is called, with its connections. Each call has a connection to itself. The run queue bounds them. */
 export class Receiver {
   readonly #origin: string;
-  readonly #connect: buildConnector.connector;
-  readonly #connections = new Set<Connection>();
-  /** The last that became free is taken up first; the others are closed in time. */
-  readonly #free: Connection[] = [];
+  readonly #connect: Connect;
+  readonly #connections = new Set<OpenConnection>();
+  /** The connection that became free last is taken up first. The others close when they have been idle for long. */
+  readonly #free: OpenConnection[] = [];
+  #protocols = PROTOCOLS;
+  #tlsSession: Buffer | undefined;
   #underWay = 0;
 
-  constructor(origin: string, connect: buildConnector.connector) {
+  constructor(origin: string, connect: Connect) {
     this.#origin = origin;
     this.#connect = connect;
   }
@@ -35,64 +36,93 @@ export class Receiver {
     return this.#underWay === 0;
   }
 
-  /** @param signal when it is aborted the connection goes: undici waits for one that is being made, whatever a request says */
-  async run<T>(exchange: (dispatcher: Dispatcher) => Promise<T>, signal: AbortSignal): Promise<T> {
+  /**
+   * Runs an exchange, and once more on a new connection where the first one surely, or in all likelihood, has not reached
+   * the receiver's application.
+   *
+   * @param signal closes the connection when it is aborted
+   */
+  async run<T>(exchange: (connection: Connection) => Promise<T>, signal: AbortSignal): Promise<T> {
     this.#underWay++;
-    const connection = this.#take();
-    const drop = (): void => this.#drop(connection);
-    signal.addEventListener("abort", drop, { once: true });
     try {
-      const result = await exchange(connection.client);
-      this.#giveBack(connection);
-      return result;
-    } catch (error) {
-      this.#drop(connection);
-      throw error;
+      const kept = await this.#takeFree();
+      const connection = kept ?? (await this.#open(signal));
+      const sentMs = performance.now();
+      try {
+        return await this.#exchange(connection, exchange, signal);
+      } catch (error) {
+        const isStale = kept !== undefined && performance.now() - sentMs < STALE_MS;
+        if (signal.aborted || !this.#maySendAgain(error, isStale)) throw error;
+        return await this.#exchange(await this.#open(signal), exchange, signal);
+      }
     } finally {
-      signal.removeEventListener("abort", drop);
       this.#underWay--;
     }
   }
 
   /** Fails what is under way. */
-  async close(): Promise<void> {
-    await Promise.all([...this.#connections].map(({ client }) => client.destroy()));
+  close(): void {
+    for (const each of this.#connections) each.connection.destroy();
   }
 
-  #take(): Connection {
-    for (let free = this.#free.pop(); free !== undefined; free = this.#free.pop()) {
-      if (free.callsLeft > 0 && performance.now() - free.bornMs < maxConnectionAgeMs) {
-        free.callsLeft--;
-        return free;
-      }
-      this.#drop(free);
+  #maySendAgain(error: unknown, isStale: boolean): boolean {
+    if (!(error instanceof UnansweredError)) return false;
+    if (error.kind === "HTTP_1_1_REQUIRED") this.#protocols = ["http/1.1"];
+    return error.kind !== "SILENT" || isStale;
+  }
+
+  async #exchange<T>(
+    { connection }: OpenConnection,
+    exchange: (connection: Connection) => Promise<T>,
+    signal: AbortSignal,
+  ): Promise<T> {
+    const destroy = (): void => connection.destroy();
+    signal.addEventListener("abort", destroy, { once: true });
+    try {
+      signal.throwIfAborted();
+      return await exchange(connection);
+    } catch (error) {
+      connection.destroy();
+      throw error;
+    } finally {
+      signal.removeEventListener("abort", destroy);
     }
-    return this.#open();
   }
 
-  #open(): Connection {
-    const client = new Client(this.#origin, {
-      connect: this.#connect,
-      allowH2: true,
-      keepAliveTimeout: keepAliveMs,
-      keepAliveMaxTimeout: maxKeepAliveMs,
-      maxHeaderSize: maxHeaderBytes,
-      // A call's own time bounds them, whatever the receiver does.
-      headersTimeout: 0,
-      bodyTimeout: 0,
+  async #takeFree(): Promise<OpenConnection | undefined> {
+    if (this.#free.length === 0) return undefined;
+    // Node now reads what has arrived: connections that receivers have closed are no longer free.
+    await new Promise((resolve) => setImmediate(resolve));
+    for (let free = this.#free.pop(); free !== undefined; free = this.#free.pop()) {
+      const isYoung = performance.now() - free.bornMs < MAX_CONNECTION_AGE_MS;
+      if (isYoung && free.connection.isFree) return free;
+      free.connection.destroy();
+    }
+    return undefined;
+  }
+
+  async #open(signal: AbortSignal): Promise<OpenConnection> {
+    const target = { origin: this.#origin, protocols: this.#protocols, tlsSession: this.#tlsSession };
+    const socket = await this.#connect(target, signal);
+    socket.on("session", (session: Buffer) => {
+      this.#tlsSession = session;
     });
-    const connection = { client, bornMs: performance.now(), callsLeft: maxCallsPerConnection - 1 };
-    this.#connections.add(connection);
-    return connection;
+    const events: ConnectionEvents = {
+      onFree: () => void this.#free.push(opened),
+      onClose: () => this.#forget(opened),
+    };
+    const isHttp2 = (socket as Partial<TLSSocket>).alpnProtocol === "h2";
+    const connection = isHttp2
+      ? new Http2Connection(this.#origin, socket, events)
+      : new Http1Connection(socket, events);
+    const opened: OpenConnection = { connection, bornMs: performance.now() };
+    this.#connections.add(opened);
+    return opened;
   }
 
-  #giveBack(connection: Connection): void {
-    if (connection.callsLeft > 0) this.#free.push(connection);
-    else this.#drop(connection);
-  }
-
-  #drop(connection: Connection): void {
-    this.#connections.delete(connection);
-    connection.client.destroy().catch(() => undefined);
+  #forget(closed: OpenConnection): void {
+    this.#connections.delete(closed);
+    const index = this.#free.indexOf(closed);
+    if (index >= 0) this.#free.splice(index, 1);
   }
 }

@@ -320,8 +320,9 @@ export type RetryPolicy = Message<"taskscheduler.v1.RetryPolicy"> & {
   multiplier: number;
 
   /**
-   * Answers that are tried again, of 300 to 599 without 410. Empty: 408, 425, 429 and 500 to 599. A target that cannot be reached or does
-   * not answer in time is always tried again, one whose address is blocked never.
+   * HTTP statuses that are tried again, of 300 to 599 without 410. Empty: 408, 421, 425, 429 and 500 to 599. The
+   * scheduler always tries again where a target cannot be reached or does not answer in time, and never where the
+   * target's address is blocked.
    *
    * @generated from field: repeated uint32 retry_statuses = 5;
    */
