@@ -4,9 +4,15 @@
  */
 import { createInterface } from "node:readline";
 import { createWebhookClient } from "../../packages/scheduler/dist/targets/webhook-client.js";
+import { parseWebhookProxy } from "../../packages/scheduler/dist/targets/webhook-proxy.js";
 import { noWebhookSecrets } from "../../packages/scheduler/dist/targets/webhook-secrets.js";
 
-const client = createWebhookClient({ allowCidrs: ["127.0.0.0/8"], secrets: noWebhookSecrets, nowMs: () => Date.now() });
+const client = createWebhookClient({
+  allowCidrs: ["127.0.0.0/8"],
+  secrets: noWebhookSecrets,
+  proxy: parseWebhookProxy(process.argv[2] ?? ""),
+  nowMs: () => Date.now(),
+});
 for await (const line of createInterface({ input: process.stdin })) {
   const outcomes = [];
   for (const call of JSON.parse(line)) outcomes.push(await client.call(call, new AbortController().signal));

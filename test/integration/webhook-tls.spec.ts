@@ -1,14 +1,12 @@
-import { spawn } from "node:child_process";
-import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { constants, type ServerHttp2Stream } from "node:http2";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
 import { someCall } from "../../packages/scheduler/src/targets/webhook-call.fixture.js";
 import type { WebhookCall } from "../../packages/scheduler/src/targets/webhook-call.js";
 import type { WebhookOutcome } from "../../packages/scheduler/src/targets/webhook-outcome.js";
 import { createIdentity } from "../setup/self-signed.js";
+import { startCaller, type WebhookCaller } from "./caller-process.js";
 import {
   type Answer,
   type Receiver,
@@ -22,11 +20,11 @@ const dir = mkdtempSync(join(tmpdir(), "taskscheduler-webhook-"));
 const certFile = join(dir, "cert.pem");
 const identity = createIdentity();
 const open: Receiver[] = [];
-let caller: ReturnType<typeof startCaller>;
+let caller: WebhookCaller;
 
 beforeAll(() => {
   writeFileSync(certFile, identity.cert);
-  caller = startCaller();
+  caller = startCaller({ NODE_EXTRA_CA_CERTS: certFile });
 });
 afterEach(async () => {
   for (const each of open.splice(0)) await each.close();
@@ -42,32 +40,11 @@ async function secureReceiver(answer: Answer): Promise<Receiver> {
   return receiver;
 }
 
-/** A process that trusts the receivers' certificate, unless the environment says otherwise. */
-function startCaller(env: Record<string, string> = {}) {
-  const caller = spawn(process.execPath, [join(__dirname, "webhook-caller.mjs")], {
-    env: { PATH: process.env["PATH"], NODE_EXTRA_CA_CERTS: certFile, ...env },
-    stdio: ["pipe", "pipe", "inherit"],
-  });
-  const lines = createInterface({ input: caller.stdout })[Symbol.asyncIterator]();
-  return {
-    async callAll(calls: readonly WebhookCall[]): Promise<WebhookOutcome[]> {
-      caller.stdin.write(`${JSON.stringify(calls)}\n`);
-      const { value } = await lines.next();
-      return JSON.parse(value) as WebhookOutcome[];
-    },
-    async stop(): Promise<void> {
-      const exited = once(caller, "exit");
-      caller.stdin.end();
-      expect(await exited).toEqual([0, null]);
-    },
-  };
-}
-
 const callAll = (calls: readonly WebhookCall[]): Promise<WebhookOutcome[]> => caller.callAll(calls);
 
-/** Calls by a process of another environment. */
+/** Makes a call in a process of another environment. */
 async function callFrom(env: Record<string, string>, call: WebhookCall): Promise<WebhookOutcome | undefined> {
-  const other = startCaller(env);
+  const other = startCaller({ NODE_EXTRA_CA_CERTS: certFile, ...env });
   const [outcome] = await other.callAll([call]);
   await other.stop();
   return outcome;

@@ -1,5 +1,6 @@
 import { CallEnded } from "./call-time.js";
 import { UnansweredError } from "./connections/connection.js";
+import { ProxyError } from "./connections/tunnel.js";
 import { Refusal } from "./refusal.js";
 import { failedBy, type WebhookOutcome } from "./webhook-outcome.js";
 
@@ -11,6 +12,7 @@ import { failedBy, type WebhookOutcome } from "./webhook-outcome.js";
 export function failureOf(error: unknown, httpStatus: number): WebhookOutcome {
   const where = httpStatus === 0 ? "" : `, in the response with HTTP ${httpStatus}`;
   if (error instanceof UnansweredError) return failureOf(error.cause, httpStatus);
+  if (error instanceof ProxyError) return failedBy("CONNECTION", `proxy failed: ${error.message}`);
   if (error instanceof Refusal) return failedBy(error.failure, error.message);
   if (error instanceof CallEnded) return failedBy(error.failure, `${error.message}${where}`, { httpStatus });
   if (fieldsOf(error).name === "TimeoutError") return failedBy("TIMEOUT", "timed out while connecting");

@@ -9,6 +9,7 @@ import { createReceivers } from "./connections/receivers.js";
 import { outcomeOf } from "./response-outcome.js";
 import type { WebhookCall } from "./webhook-call.js";
 import type { WebhookOutcome } from "./webhook-outcome.js";
+import type { WebhookProxy } from "./webhook-proxy.js";
 import { createWebhookRequest } from "./webhook-request.js";
 import type { WebhookSecrets } from "./webhook-secrets.js";
 
@@ -16,6 +17,8 @@ export interface WebhookClientOptions {
   /** Ranges that may be called although they are not public: `TARGET_ALLOW_CIDRS`. Fixed for the client's life. */
   readonly allowCidrs: readonly string[];
   readonly secrets: WebhookSecrets;
+  /** Default: none. */
+  readonly proxy?: WebhookProxy | undefined;
   /** Default: the system's. */
   readonly lookup?: LookupFunction;
   /** Server time. */
@@ -31,13 +34,13 @@ export interface WebhookClient {
 }
 
 /**
- * A connection may serve several attempts. It was judged when it was made and still leads to that address, and what may be
- * called does not change while the process lives; so a name that has come to mean another address in the meantime is
- * judged when the next connection is made. No proxy is asked, whatever the environment says: it would connect unjudged.
+ * A connection may serve several attempts. It is judged when it is made, and leads to the same address for as long as it
+ * lives; what may be called does not change while the process lives. A name's new address is judged with the next
+ * connection.
  */
 export function createWebhookClient(options: WebhookClientOptions): WebhookClient {
-  const { allowCidrs, secrets, lookup = systemLookup as LookupFunction, nowMs } = options;
-  const receivers = createReceivers(createConnector({ judge: createAddressJudge(allowCidrs), lookup }));
+  const { allowCidrs, secrets, proxy, lookup = systemLookup as LookupFunction, nowMs } = options;
+  const receivers = createReceivers(createConnector({ judge: createAddressJudge(allowCidrs), lookup, proxy }));
   const underWay = new Set<CallTime>();
   let isClosed = false;
 

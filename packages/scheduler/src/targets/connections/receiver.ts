@@ -1,8 +1,9 @@
 import type { TLSSocket } from "node:tls";
 import { type Connection, type ConnectionEvents, UnansweredError } from "./connection.js";
-import type { Connect, Protocol } from "./connector.js";
+import type { Connect } from "./connector.js";
 import { Http1Connection } from "./http1-connection.js";
 import { Http2Connection } from "./http2-connection.js";
+import type { Protocol } from "./socket.js";
 
 /** Age at which a connection is no longer taken up: a new one finds a name's new address. */
 const MAX_CONNECTION_AGE_MS = 60_000;
