@@ -125,6 +125,15 @@ describe("a task falls due", () => {
     expect(eventOf(request!)).toMatchObject({ id: execution.id, source: `/tasks/${id}`, attempt: "1" });
   });
 
+  it("sends text between {{raw}} and {{/raw}} as it stands", async () => {
+    const body = '{"template":"{{raw}}Hello {{name}}, {{task.id}}{{/raw}}","run":"{{execution.id}}"}';
+    const { id, webhook } = await create("/raw", { webhook: { body } });
+    expect(webhook?.body).toBe(body);
+    const execution = await executionIn(id, ExecutionState.SUCCEEDED);
+    const [request] = receiver.requestsOf("/raw");
+    expect(JSON.parse(request!.body)).toEqual({ template: "Hello {{name}}, {{task.id}}", run: execution.id });
+  });
+
   it("succeeds at once where its target sends interim responses that nobody asked for", async () => {
     receiver.answer("/interim", (response) => {
       response.writeContinue();

@@ -254,9 +254,11 @@ export type Webhook = Message<"taskscheduler.v1.Webhook"> & {
   headers: { [key: string]: string };
 
   /**
-   * The request's body, at most 65536 bytes. In it `{{task.id}}`, `{{task.name}}`, `{{execution.id}}`,
-   * `{{execution.scheduled_time}}` (RFC 3339), `{{execution.attempt}}` and `{{execution.trigger}}` (`SCHEDULE`) are replaced;
-   * texts are escaped to stand within a JSON string. Empty: a JSON object of these fields; GET has none.
+   * Template of the request's body, at most 65536 bytes. These placeholders are replaced, at most 64 of them: `{{task.id}}`,
+   * `{{task.name}}`, `{{execution.id}}`, `{{execution.scheduled_time}}` (RFC 3339), `{{execution.attempt}}` and
+   * `{{execution.trigger}}` (`SCHEDULE`). Their values are escaped to stand within a JSON string. Other names between pairs
+   * of braces are refused. Text between `{{raw}}` and `{{/raw}}` stands for itself: `{{raw}}{{x}}{{/raw}}` sends `{{x}}`.
+   * Empty: a JSON object of these fields. GET has no body.
    *
    * @generated from field: string body = 4;
    */
