@@ -5,8 +5,9 @@ import {
   type RequestListener,
   type ServerResponse,
 } from "node:http";
-import { createSecureServer, type Http2SecureServer } from "node:http2";
+import { createSecureServer, type Http2SecureServer, type ServerHttp2Stream } from "node:http2";
 import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
+import { createServer as createTlsServer } from "node:tls";
 
 /** A request as a receiver got it. */
 export interface Received {
@@ -45,6 +46,40 @@ export function receiveSecurely(
   // The compatibility API's requests and responses are those of node:http, as far as they are used here.
   server.on("request", collect(requests, answer) as unknown as Parameters<typeof server.on>[1]);
   return listen(server, requests, { host, port });
+}
+
+/** An HTTP/2 receiver that answers each stream by hand. With an answer for it, it also serves HTTP/1.1. */
+export function receiveStreams(
+  onStream: (stream: ServerHttp2Stream) => void,
+  identity: { key: string; cert: string },
+  answerHttp1?: Answer,
+): Promise<Receiver> {
+  const requests: Received[] = [];
+  const server = createSecureServer({ ...identity, allowHTTP1: answerHttp1 !== undefined });
+  server.on("stream", (stream) => {
+    stream.on("error", () => undefined);
+    onStream(stream);
+  });
+  if (answerHttp1 !== undefined) {
+    const answer = collect(requests, answerHttp1) as unknown as (request: { httpVersionMajor: number }) => void;
+    server.on("request", (...exchange) => {
+      if (exchange[0].httpVersionMajor === 1) answer(...(exchange as unknown as Parameters<typeof answer>));
+    });
+  }
+  return listen(server, requests, { host: "127.0.0.1", port: 0 });
+}
+
+/** A receiver that negotiates a protocol over TLS, and then speaks of its own accord. */
+export function receiveRawSecurely(
+  onConnection: (socket: Socket) => void,
+  identity: { key: string; cert: string },
+  protocol: "h2" | "http/1.1",
+): Promise<Receiver> {
+  const server = createTlsServer({ ...identity, ALPNProtocols: [protocol] }, (socket) => {
+    socket.on("error", () => undefined);
+    onConnection(socket);
+  });
+  return listen(server, [], { host: "127.0.0.1", port: 0 });
 }
 
 /** A receiver that speaks no HTTP of its own accord. */

@@ -125,6 +125,28 @@ describe("a task falls due", () => {
     expect(eventOf(request!)).toMatchObject({ id: execution.id, source: `/tasks/${id}`, attempt: "1" });
   });
 
+  it("sends text between {{raw}} and {{/raw}} as it stands", async () => {
+    const body = '{"template":"{{raw}}Hello {{name}}, {{task.id}}{{/raw}}","run":"{{execution.id}}"}';
+    const { id, webhook } = await create("/raw", { webhook: { body } });
+    expect(webhook?.body).toBe(body);
+    const execution = await executionIn(id, ExecutionState.SUCCEEDED);
+    const [request] = receiver.requestsOf("/raw");
+    expect(JSON.parse(request!.body)).toEqual({ template: "Hello {{name}}, {{task.id}}", run: execution.id });
+  });
+
+  it("succeeds at once where its target sends interim responses that nobody asked for", async () => {
+    receiver.answer("/interim", (response) => {
+      response.writeContinue();
+      response.writeProcessing();
+      response.writeEarlyHints({ link: "</style.css>; rel=preload" });
+      response.end();
+    });
+    const { id } = await create("/interim");
+    const execution = await executionIn(id, ExecutionState.SUCCEEDED, ExecutionState.FAILED);
+    expect(outcomes(execution)).toEqual([[1, "SUCCEEDED", 200]]);
+    expect(receiver.requestsOf("/interim")).toHaveLength(1);
+  });
+
   it("puts the whole event into the body where it is asked to", async () => {
     const contentMode = WebhookContentMode.STRUCTURED;
     const { id } = await create("/structured", { webhook: { contentMode, body: '{"a":[1]}' } });
@@ -333,7 +355,10 @@ it("what waits to be tried again is withdrawn when its task calls nothing any mo
   receiver.answer("/cleared", status(500));
   const backoff = durationFromMs(3_000);
   const { id } = await create("/cleared", { retryPolicy: { initialBackoff: backoff, maxBackoff: backoff } });
-  await executionIn(id, ExecutionState.RETRYING, ExecutionState.CLAIMED);
+  await eventually("the first attempt has failed", async () => {
+    const [execution] = await executionsOf(id);
+    return execution?.attempts[0]?.state === ExecutionState.FAILED;
+  });
   await client.tasks.unary("updateTask", { task: { id }, updateMask: { paths: ["webhook"] } });
   const execution = await executionIn(id, ExecutionState.CANCELLED, ExecutionState.SUCCEEDED, ExecutionState.FAILED);
   // One that was claimed by then, two seconds ahead, calls what it was to call.

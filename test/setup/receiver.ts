@@ -6,6 +6,8 @@ export interface Received {
   readonly path: string;
   readonly method: string;
   readonly headers: IncomingHttpHeaders;
+  /** Names and values by turns, as they were sent. */
+  readonly rawHeaders: readonly string[];
   readonly body: string;
   /** By the receiver's clock. */
   readonly atMs: number;
@@ -44,9 +46,9 @@ export async function startReceiver(): Promise<Receiver> {
     const chunks: Buffer[] = [];
     message.on("data", (chunk: Buffer) => chunks.push(chunk));
     message.on("end", () => {
-      const { url: path = "", method = "", headers } = message;
+      const { url: path = "", method = "", headers, rawHeaders } = message;
       const body = Buffer.concat(chunks).toString();
-      const received: Received = { path, method, headers, body, atMs: Date.now(), isAborted: false };
+      const received: Received = { path, method, headers, rawHeaders, body, atMs: Date.now(), isAborted: false };
       requests.push(received);
       response.on("close", () => {
         received.isAborted = !response.writableFinished;

@@ -1,4 +1,11 @@
-export { PLACEHOLDER_NAMES, placeholdersOf, renderBody, type TemplateFields } from "./body-template.js";
+export {
+  holdsPlaceholder,
+  PLACEHOLDER_NAMES,
+  parseBody,
+  placeholdersOf,
+  renderBody,
+  type TemplateFields,
+} from "./body-template.js";
 export {
   ERROR_REASONS,
   type ErrorReason,

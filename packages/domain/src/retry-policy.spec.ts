@@ -50,11 +50,13 @@ describe("an attempt is the last one", () => {
 
   it.each([
     [408, true],
+    [421, true],
     [425, true],
     [429, true],
     [500, true],
     [503, true],
     [599, true],
+    [999, true],
     [301, false],
     [400, false],
     [401, false],

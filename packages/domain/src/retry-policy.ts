@@ -69,7 +69,10 @@ function isRetried(policy: RetryPolicy | null, { failure, httpStatus }: FailedAt
 /** The target says that it will never answer again. */
 export const GONE = 410;
 
-/** Request Timeout, Too Early, Too Many Requests; and what is the server's own fault. */
+/** Request Timeout, Misdirected Request, Too Early, Too Many Requests. */
+const RETRIED_STATUSES: ReadonlySet<number> = new Set([408, 421, 425, 429]);
+
+/** A status above 599 counts as a server's fault too (RFC 9110, section 15). */
 function isRetriedByDefault(httpStatus: number): boolean {
-  return httpStatus === 408 || httpStatus === 425 || httpStatus === 429 || httpStatus >= 500;
+  return RETRIED_STATUSES.has(httpStatus) || httpStatus >= 500;
 }

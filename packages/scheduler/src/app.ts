@@ -17,6 +17,7 @@ import type { RunLimits } from "./runner/run-limits.js";
 import { createRunner } from "./runner/runner.js";
 import { createLifecycle, type Rooms, type Scheduler } from "./scheduler.js";
 import { createWebhookClient } from "./targets/webhook-client.js";
+import type { WebhookProxy } from "./targets/webhook-proxy.js";
 import type { WebhookSecrets } from "./targets/webhook-secrets.js";
 
 export interface SchedulerOptions {
@@ -27,6 +28,8 @@ export interface SchedulerOptions {
   /** Ranges that targets may be in although they are not public. */
   readonly targetAllowCidrs: readonly string[];
   readonly webhookSecrets: WebhookSecrets;
+  /** Default: webhooks go out directly. */
+  readonly webhookProxy?: WebhookProxy | undefined;
   /** What is in flight has this long when the scheduler is told to stop. */
   readonly shutdownGraceMs: number;
   readonly logger: Logger;
@@ -104,8 +107,8 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
   const reporter = createReporter({ client, session, held, logger });
   const mayStart = (): boolean => session.incarnation !== undefined && timekeeper.mayStart();
   const nowMs = () => timekeeper.nowMs();
-  const { targetAllowCidrs: allowCidrs, webhookSecrets: secrets } = options;
-  const webhooks = createWebhookClient({ allowCidrs, secrets, nowMs });
+  const { targetAllowCidrs: allowCidrs, webhookSecrets: secrets, webhookProxy: proxy } = options;
+  const webhooks = createWebhookClient({ allowCidrs, secrets, proxy, nowMs });
   const runner = createRunner(webhooks, nowMs);
   const runs = createExecutionRunner({ limits, mayStart, held, timekeeper, runner, reporter, metrics, logger });
   const feed = new Subscription({ client, session, armed, held, onChange: () => session.beatSoon(), logger });

@@ -25,6 +25,7 @@ describe("configuration", () => {
       httpPort: 8001,
       limits: { maxConcurrency: 256, maxConcurrencyPerHost: 64, maxConcurrencyPerTask: 16, maxRatePerHost: 0 },
       targetAllowCidrs: [],
+      webhookProxy: undefined,
       logLevel: "info",
       shutdownGraceMs: 10_000,
       failpoints: [],
@@ -105,6 +106,32 @@ describe("configuration", () => {
     "after-heartbeat,",
   ])("does not take %s for a failpoint", (FAILPOINTS) => {
     expect(faultsOf({ FAILPOINTS })[0]).toMatch(/^FAILPOINTS: must be moments of calls/);
+  });
+});
+
+describe("a proxy for webhooks", () => {
+  const dir = mkdtempSync(join(tmpdir(), "taskscheduler-config-"));
+  const WEBHOOK_PROXY_URL_FILE = join(dir, "proxy");
+  const url = "http://user:hunter2@proxy:3128";
+  beforeAll(() => writeFileSync(WEBHOOK_PROXY_URL_FILE, `${url}\n`));
+  afterAll(() => rmSync(dir, { recursive: true, force: true }));
+
+  it.each([{ WEBHOOK_PROXY_URL: url }, { WEBHOOK_PROXY_URL_FILE }])("is read from %j", (env) => {
+    expect(readConfig(env).webhookProxy).toMatchObject({ host: "proxy", port: 3128 });
+  });
+
+  it("is refused, without a word of it, where it is none, or named twice", () => {
+    const form = "must be http://[user:password@]host:port, with special characters in percent-encoding";
+    writeFileSync(join(dir, "wrong"), "http://user:hunter2@proxy");
+    const env = { WEBHOOK_PROXY_URL: "https://user:hunter2@proxy:1", WEBHOOK_PROXY_URL_FILE: join(dir, "wrong") };
+    expect([...faultsOf(env)].sort()).toEqual([
+      `WEBHOOK_PROXY_URL: ${form}`,
+      "WEBHOOK_PROXY_URL: only one of this and WEBHOOK_PROXY_URL_FILE may be set",
+      `WEBHOOK_PROXY_URL_FILE: ${form}`,
+    ]);
+    expect(faultsOf({ WEBHOOK_PROXY_URL_FILE: join(dir, "missing") })).toEqual([
+      "WEBHOOK_PROXY_URL_FILE: names a file that cannot be read (ENOENT)",
+    ]);
   });
 });
 

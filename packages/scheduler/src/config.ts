@@ -15,6 +15,7 @@ import {
 } from "@taskscheduler/runtime";
 import type { RunLimits } from "./runner/run-limits.js";
 import { parseAddressRange } from "./targets/address-range.js";
+import { parseWebhookProxy, type WebhookProxy } from "./targets/webhook-proxy.js";
 import { noWebhookSecrets, parseWebhookSecrets, type WebhookSecrets } from "./targets/webhook-secrets.js";
 
 export interface SchedulerConfig {
@@ -27,6 +28,8 @@ export interface SchedulerConfig {
   /** Ranges such as `10.0.0.0/8` that targets may be in although they are not public. */
   readonly targetAllowCidrs: readonly string[];
   readonly webhookSecrets: WebhookSecrets;
+  /** Undefined: webhooks go out directly. */
+  readonly webhookProxy: WebhookProxy | undefined;
   readonly logLevel: string;
   readonly shutdownGraceMs: number;
   /** For tests alone. */
@@ -73,6 +76,15 @@ function secretsVariable() {
   });
 }
 
+const proxyForm = "must be http://[user:password@]host:port, with special characters in percent-encoding";
+
+function toProxy(text: string, context: z.core.$RefinementCtx): WebhookProxy {
+  const proxy = parseWebhookProxy(text);
+  if (proxy !== undefined) return proxy;
+  context.addIssue({ code: "custom", message: proxyForm });
+  return z.NEVER;
+}
+
 const unaryCalls = SchedulerService.methods
   .filter(({ methodKind }) => methodKind === "unary")
   .map(({ localName }) => localName);
@@ -93,10 +105,17 @@ const schema = z
     MAX_RATE_PER_HOST: integerVariable({ min: 0, max: 100_000, standard: 0 }),
     TARGET_ALLOW_CIDRS: rangesVariable(),
     WEBHOOK_SECRETS_FILE: secretsVariable().default(noWebhookSecrets),
+    WEBHOOK_PROXY_URL: z.string().transform(toProxy).optional(),
+    WEBHOOK_PROXY_URL_FILE: fileVariable().transform(toProxy).optional(),
     LOG_LEVEL: logLevelVariable(),
     SHUTDOWN_GRACE_MS: millisecondsVariable({ max: 3_600_000, standard: 10_000 }),
     FAILPOINTS: failpointsVariable(unaryCalls),
     NODE_ENV: z.string().optional(),
+  })
+  .refine((v) => v.WEBHOOK_PROXY_URL === undefined || v.WEBHOOK_PROXY_URL_FILE === undefined, {
+    path: ["WEBHOOK_PROXY_URL"],
+    error: "only one of this and WEBHOOK_PROXY_URL_FILE may be set",
+    when: () => true,
   })
   .refine((v) => v.NODE_ENV !== "production" || v.FAILPOINTS?.length === 0, {
     ...failpointsInProduction,
@@ -119,6 +138,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): S
     }),
     targetAllowCidrs: variables.TARGET_ALLOW_CIDRS,
     webhookSecrets: variables.WEBHOOK_SECRETS_FILE,
+    webhookProxy: variables.WEBHOOK_PROXY_URL ?? variables.WEBHOOK_PROXY_URL_FILE,
     logLevel: variables.LOG_LEVEL,
     shutdownGraceMs: variables.SHUTDOWN_GRACE_MS,
     failpoints: variables.FAILPOINTS,

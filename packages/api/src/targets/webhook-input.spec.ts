@@ -82,10 +82,41 @@ describe("a webhook", () => {
     [{ secretName: "a b" }, "task.webhook.secret_name"],
     [{ body: "{{task.nmae}}" }, "task.webhook.body"],
     [{ body: "{{task.id}}".repeat(65) }, "task.webhook.body"],
+    [{ body: "{{raw}}{{task.id}}" }, "task.webhook.body"],
+    [{ body: "{{/raw}}" }, "task.webhook.body"],
+    [{ body: "{{raw}}{{raw}}{{/raw}}{{/raw}}" }, "task.webhook.body"],
+    [{ body: "{{raw}}{{/raw}}{{ raw }}{{ /raw }}" }, "task.webhook.body"],
     [{ method: "GET", body: "{}" }, "task.webhook.body"],
     [{ method: "GET", contentMode: WebhookContentMode.STRUCTURED }, "task.webhook.content_mode"],
   ])("is refused with %j", (more, field) => {
     expect(violationsOf({ url, ...more })).toMatchObject([{ field }]);
+  });
+
+  it.each([
+    "{{raw}}{{x}}{{/raw}}",
+    "{{raw}}{{raw}}{{/raw}}",
+    "{{ raw }}{{x}} {{task.id}}{{ /raw }}{{task.id}}",
+    `{{raw}}${"{{task.id}}".repeat(65)}{{/raw}}`,
+    '{"template": "{{raw}}Hello {{name}}{{/raw}}", "task": {{task.id}}}',
+  ])("has a body with text that stands for itself: %s", (body) => {
+    expect(violationsOf({ url, body })).toEqual([]);
+  });
+
+  it("is told what is wrong with its body, and how to write it", () => {
+    expect(violationsOf({ url, body: "{{x}} {{y}} {{x}}" })).toEqual([
+      {
+        field: "task.webhook.body",
+        description:
+          "{{x}}, {{y}}: must be one of {{task.id}}, {{task.name}}, {{execution.id}}, {{execution.scheduled_time}}, " +
+          "{{execution.attempt}}, {{execution.trigger}}; text that stands for itself goes between {{raw}} and {{/raw}}",
+      },
+    ]);
+    expect(violationsOf({ url, body: "{{raw}}{{x}}" })).toEqual([
+      {
+        field: "task.webhook.body",
+        description: "{{raw}} has no end; write {{/raw}} behind the text that stands for itself",
+      },
+    ]);
   });
 
   it("that is damaged in the table is one that nothing can call, and no reminder", () => {

@@ -1,6 +1,8 @@
 import {
   type FieldViolation,
+  holdsPlaceholder,
   PLACEHOLDER_NAMES,
+  parseBody,
   placeholdersOf,
   WEBHOOK_METHODS,
   type Webhook,
@@ -57,10 +59,6 @@ export function readWebhook(
 
 const ONLY_IN_BODY = "placeholders are replaced in the body alone";
 
-function namesPlaceholder(text: string): boolean {
-  return placeholdersOf(text).some((name) => PLACEHOLDER_NAMES.includes(name));
-}
-
 type Complain = (description: string) => void;
 
 /** The form alone: which addresses a name has is judged by the scheduler, at each attempt. */
@@ -70,7 +68,7 @@ function judgeUrl(text: string, complain: Complain): void {
     complain("must be an http or https URL, such as https://example.com/hook");
   } else if (url.username !== "" || url.password !== "") {
     complain("must have no user information; send it as a header");
-  } else if (namesPlaceholder(text)) {
+  } else if (holdsPlaceholder(text)) {
     complain(ONLY_IN_BODY);
   }
 }
@@ -96,19 +94,25 @@ function judgeHeaders(headers: WebhookMessage["headers"], complain: Complain): v
     if (seen.has(lower)) complain(`${quoted} is there twice, in another case`);
     seen.add(lower);
     if (!HEADER_VALUE.test(value)) complain(`${quoted}: values are of visible ASCII, without a space at either end`);
-    if (namesPlaceholder(value)) complain(`${quoted}: ${ONLY_IN_BODY}`);
+    if (holdsPlaceholder(value)) complain(`${quoted}: ${ONLY_IN_BODY}`);
   }
   if (length > MAX_HEADER_LENGTH) complain(`must have at most ${MAX_HEADER_LENGTH} characters in all`);
 }
 
 function judgeBody({ method, body }: WebhookMessage, complain: Complain): void {
   if (method === "GET" && body !== "") complain("must be empty for GET");
-  const names = placeholdersOf(body);
+  const template = parseBody(body);
+  const names = placeholdersOf(template);
   if (names.length > MAX_PLACEHOLDERS) complain(`must have at most ${MAX_PLACEHOLDERS} placeholders`);
+  if (template.isRawOpen) complain("{{raw}} has no end; write {{/raw}} behind the text that stands for itself");
+  if (body !== "" && names.length === 0 && template.parts.every((part) => "text" in part && part.text === "")) {
+    complain("holds nothing but {{raw}}{{/raw}}; leave it empty for the default, or put a text between them");
+  }
   const unknown = [...new Set(names)].filter((name) => !PLACEHOLDER_NAMES.includes(name));
   if (unknown.length === 0) return;
+  const shown = unknown.map(braced).join(", ").slice(0, MAX_SHOWN);
   const known = PLACEHOLDER_NAMES.map(braced).join(", ");
-  complain(`${unknown.map(braced).join(", ").slice(0, MAX_SHOWN)} stands for nothing; one of ${known}`);
+  complain(`${shown}: must be one of ${known}; text that stands for itself goes between {{raw}} and {{/raw}}`);
 }
 
 function braced(name: string): string {

@@ -1,5 +1,6 @@
 import { failureOf } from "./call-error.js";
 import { CallEnded } from "./call-time.js";
+import { UnansweredError } from "./connections/connection.js";
 import { blocked } from "./refusal.js";
 
 describe("a call without a whole response", () => {
@@ -8,9 +9,7 @@ describe("a call without a whole response", () => {
     [new CallEnded("TIMEOUT", "timed out after 30 s"), 0, "TIMEOUT", "timed out after 30 s"],
     [new CallEnded("ABORTED", "ended"), 200, "ABORTED", "ended, in the response with HTTP 200"],
     [
-      Object.assign(new Error("Connect Timeout Error (attempted address: 192.0.2.1:80, timeout: 10000ms)"), {
-        code: "UND_ERR_CONNECT_TIMEOUT",
-      }),
+      new DOMException("The operation was aborted due to timeout", "TimeoutError"),
       0,
       "TIMEOUT",
       "timed out while connecting",
@@ -24,6 +23,18 @@ describe("a call without a whole response", () => {
       "connection failed: a; ETIMEDOUT",
     ],
     [new Error("cut"), 200, "CONNECTION", "connection failed, in the response with HTTP 200: cut"],
+    [
+      Object.assign(new Error("Parse Error: Invalid status code"), { code: "HPE_INVALID_STATUS" }),
+      0,
+      "CONNECTION",
+      "connection failed: the response is not valid HTTP: Invalid status code",
+    ],
+    [
+      new UnansweredError("SILENT", Object.assign(new Error("socket hang up"), { code: "ECONNRESET" })),
+      0,
+      "CONNECTION",
+      "connection failed: the receiver closed the connection",
+    ],
     ["text", 0, "CONNECTION", "connection failed: unknown"],
   ])("failed by %s after HTTP %d: %s", (error, httpStatus, failure, message) => {
     const outcome = failureOf(error, httpStatus);

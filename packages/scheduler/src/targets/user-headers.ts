@@ -1,10 +1,10 @@
 import { blocked } from "./refusal.js";
 
-/** Headers of a request, by their names in lower case. */
+/** Headers of a request, by their names in lower case. A user may name one `__proto__`: read own properties alone. */
 export type Headers = Readonly<Record<string, string>>;
 
-/** They belong to the connection or follow from URL and body. HTTP/2 knows most of them no more. */
-const connectionHeaders: ReadonlySet<string> = new Set([
+/** Headers of the connection, or that follow from URL and body. HTTP/2 has few of them. */
+const CONNECTION_HEADERS: ReadonlySet<string> = new Set([
   "connection",
   "content-length",
   "expect",
@@ -18,24 +18,26 @@ const connectionHeaders: ReadonlySet<string> = new Set([
   "transfer-encoding",
   "upgrade",
 ]);
-/** Ours alone: a receiver may rely on them. */
-const ownPrefixes = ["ce-", "taskscheduler-", "webhook-"];
+/** Prefixes of headers that receivers rely on, and only the scheduler sets. */
+const OWN_PREFIXES = ["ce-", "taskscheduler-", "webhook-"];
 
-const namePattern = /^[a-z0-9!#$%&'*+.^_`|~-]+$/;
-const valuePattern = /^[\t\x20-\x7e\x80-\xff]*$/;
+const NAME = /^[a-z0-9!#$%&'*+.^_`|~-]+$/;
+const VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
 
 /**
- * What a task's own headers add to a request. Of several that differ in case, the last is sent.
+ * Picks the headers of a task that are sent. Of several names that differ in case, the last is sent.
+ *
  * @throws Refusal for what HTTP does not allow
  */
 export function pickUserHeaders(headers: Readonly<Record<string, string>>): Headers {
-  const picked: Record<string, string> = {};
+  const picked = new Map<string, string>();
   for (const [anyCase, value] of Object.entries(headers)) {
     const name = anyCase.toLowerCase();
-    if (!namePattern.test(name)) throw blocked("a header's name has a character that HTTP does not allow");
-    if (!valuePattern.test(value)) throw blocked(`the header ${name} has a character that HTTP does not allow`);
-    if (connectionHeaders.has(name) || ownPrefixes.some((prefix) => name.startsWith(prefix))) continue;
-    picked[name] = value.trim();
+    if (!NAME.test(name)) throw blocked("a header's name has a character that HTTP does not allow");
+    if (!VALUE.test(value)) throw blocked(`the header ${name} has a character that HTTP does not allow`);
+    if (CONNECTION_HEADERS.has(name) || OWN_PREFIXES.some((prefix) => name.startsWith(prefix))) continue;
+    picked.set(name, value.trim());
   }
-  return picked;
+  // An assignment to `__proto__` would be lost.
+  return Object.fromEntries(picked);
 }

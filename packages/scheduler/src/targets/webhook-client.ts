@@ -3,12 +3,13 @@ import type { LookupFunction } from "node:net";
 import { createAddressJudge } from "./address-judge.js";
 import { failureOf } from "./call-error.js";
 import { type CallTime, createCallTime } from "./call-time.js";
-import { exchange } from "./exchange.js";
-import { createGuardedConnector } from "./guarded-connector.js";
-import { createReceivers } from "./receivers.js";
+import { createConnector } from "./connections/connector.js";
+import { exchange } from "./connections/exchange.js";
+import { createReceivers } from "./connections/receivers.js";
 import { outcomeOf } from "./response-outcome.js";
 import type { WebhookCall } from "./webhook-call.js";
 import type { WebhookOutcome } from "./webhook-outcome.js";
+import type { WebhookProxy } from "./webhook-proxy.js";
 import { createWebhookRequest } from "./webhook-request.js";
 import type { WebhookSecrets } from "./webhook-secrets.js";
 
@@ -16,6 +17,8 @@ export interface WebhookClientOptions {
   /** Ranges that may be called although they are not public: `TARGET_ALLOW_CIDRS`. Fixed for the client's life. */
   readonly allowCidrs: readonly string[];
   readonly secrets: WebhookSecrets;
+  /** Default: none. */
+  readonly proxy?: WebhookProxy | undefined;
   /** Default: the system's. */
   readonly lookup?: LookupFunction;
   /** Server time. */
@@ -31,13 +34,13 @@ export interface WebhookClient {
 }
 
 /**
- * A connection may serve several attempts. It was judged when it was made and still leads to that address, and what may be
- * called does not change while the process lives; so a name that has come to mean another address in the meantime is
- * judged when the next connection is made. No proxy is asked, whatever the environment says: it would connect unjudged.
+ * A connection may serve several attempts. It is judged when it is made, and leads to the same address for as long as it
+ * lives; what may be called does not change while the process lives. A name's new address is judged with the next
+ * connection.
  */
 export function createWebhookClient(options: WebhookClientOptions): WebhookClient {
-  const { allowCidrs, secrets, lookup = systemLookup as LookupFunction, nowMs } = options;
-  const receivers = createReceivers(createGuardedConnector({ judge: createAddressJudge(allowCidrs), lookup }));
+  const { allowCidrs, secrets, proxy, lookup = systemLookup as LookupFunction, nowMs } = options;
+  const receivers = createReceivers(createConnector({ judge: createAddressJudge(allowCidrs), lookup, proxy }));
   const underWay = new Set<CallTime>();
   let isClosed = false;
 
@@ -50,12 +53,8 @@ export function createWebhookClient(options: WebhookClientOptions): WebhookClien
       time.signal.throwIfAborted();
       const request = createWebhookRequest(call, secrets, nowMs());
       const { signal } = time;
-      const exchanging = receivers.run(
-        request.origin,
-        (dispatcher) => exchange(dispatcher, request, { signal, onStatus }),
-        signal,
-      );
-      // undici notices the signal of a request only once it has a connection.
+      const exchanging = receivers.run(request.origin, (connection) => exchange(connection, request, onStatus), signal);
+      // The race bounds the attempt, whatever Node reports of a connection.
       return outcomeOf(await Promise.race([exchanging, time.ended]), nowMs());
     } catch (error) {
       // Whatever came of it, the call was ended first.
@@ -78,7 +77,7 @@ export function createWebhookClient(options: WebhookClientOptions): WebhookClien
     async close() {
       isClosed = true;
       for (const time of underWay) time.abort();
-      await receivers.close();
+      receivers.close();
     },
   };
 }

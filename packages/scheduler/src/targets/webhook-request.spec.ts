@@ -190,6 +190,11 @@ describe("a user's headers", () => {
   });
 });
 
+it.each(["__proto__", "constructor", "toString", "hasOwnProperty"])("a user's header may be named %s", (name) => {
+  const { headers } = requestOf({ headers: Object.fromEntries([[name, "mine"]]) });
+  expect(Object.entries(headers)).toContainEqual([name.toLowerCase(), "mine"]);
+});
+
 describe("a request that is not made", () => {
   it.each<[string, Partial<WebhookCall>]>([
     ["the URL is none", { url: "nowhere" }],

@@ -254,9 +254,11 @@ export type Webhook = Message<"taskscheduler.v1.Webhook"> & {
   headers: { [key: string]: string };
 
   /**
-   * The request's body, at most 65536 bytes. In it `{{task.id}}`, `{{task.name}}`, `{{execution.id}}`,
-   * `{{execution.scheduled_time}}` (RFC 3339), `{{execution.attempt}}` and `{{execution.trigger}}` (`SCHEDULE`) are replaced;
-   * texts are escaped to stand within a JSON string. Empty: a JSON object of these fields; GET has none.
+   * Template of the request's body, at most 65536 bytes. These placeholders are replaced, at most 64 of them: `{{task.id}}`,
+   * `{{task.name}}`, `{{execution.id}}`, `{{execution.scheduled_time}}` (RFC 3339), `{{execution.attempt}}` and
+   * `{{execution.trigger}}` (`SCHEDULE`). Their values are escaped to stand within a JSON string. Other names between pairs
+   * of braces are refused. Text between `{{raw}}` and `{{/raw}}` stands for itself: `{{raw}}{{x}}{{/raw}}` sends `{{x}}`.
+   * Empty: a JSON object of these fields. GET has no body.
    *
    * @generated from field: string body = 4;
    */
@@ -320,8 +322,9 @@ export type RetryPolicy = Message<"taskscheduler.v1.RetryPolicy"> & {
   multiplier: number;
 
   /**
-   * Answers that are tried again, of 300 to 599 without 410. Empty: 408, 425, 429 and 500 to 599. A target that cannot be reached or does
-   * not answer in time is always tried again, one whose address is blocked never.
+   * HTTP statuses that are tried again, of 300 to 599 without 410. Empty: 408, 421, 425, 429 and 500 to 599. The
+   * scheduler always tries again where a target cannot be reached or does not answer in time, and never where the
+   * target's address is blocked.
    *
    * @generated from field: repeated uint32 retry_statuses = 5;
    */

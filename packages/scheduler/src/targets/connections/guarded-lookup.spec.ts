@@ -1,6 +1,6 @@
 import type { LookupAddress } from "node:dns";
 import type { LookupFunction } from "node:net";
-import { createAddressJudge } from "./address-judge.js";
+import { createAddressJudge } from "../address-judge.js";
 import { createGuardedLookup } from "./guarded-lookup.js";
 
 function ask(addresses: readonly string[], { all = true } = {}): unknown[] {

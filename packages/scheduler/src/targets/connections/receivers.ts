@@ -1,20 +1,21 @@
-import type { buildConnector, Dispatcher } from "undici";
+import type { Connection } from "./connection.js";
+import type { Connect } from "./connector.js";
 import { Receiver } from "./receiver.js";
 
-/** An idle receiver's connections are closed after this; undici never closes an idle one of HTTP/2 by itself. */
-const idleMs = 10_000;
-/** Beyond, the one that has been idle for longest goes. */
-const maxIdleReceivers = 256;
+/** Time after which an idle receiver is forgotten, and its connections closed. */
+const IDLE_MS = 10_000;
+/** Maximum number of idle receivers. Beyond it the one that has been idle for longest goes. */
+const MAX_IDLE_RECEIVERS = 256;
 
 export interface Receivers {
   /** Runs an exchange with an origin, on a connection that may be an earlier exchange's. */
-  run<T>(origin: string, exchange: (dispatcher: Dispatcher) => Promise<T>, signal: AbortSignal): Promise<T>;
-  /** Fails what is under way. Nothing may be run after it. */
-  close(): Promise<void>;
+  run<T>(origin: string, exchange: (connection: Connection) => Promise<T>, signal: AbortSignal): Promise<T>;
+  /** Closes all connections. Nothing may be run after it. */
+  close(): void;
 }
 
-/** Those that are called, and those that were a moment ago. As many as there are calls under way, and some. */
-export function createReceivers(connect: buildConnector.connector): Receivers {
+/** The receivers that are called, and those that were called a moment ago. */
+export function createReceivers(connect: Connect): Receivers {
   const byOrigin = new Map<string, Receiver>();
   /** In the order in which they became idle. */
   const idle = new Map<string, NodeJS.Timeout>();
@@ -33,16 +34,15 @@ export function createReceivers(connect: buildConnector.connector): Receivers {
 
   function rest(origin: string): void {
     wake(origin);
-    idle.set(origin, setTimeout(drop, idleMs, origin).unref());
+    idle.set(origin, setTimeout(drop, IDLE_MS, origin).unref());
     const [longestIdle] = idle.keys();
-    if (idle.size > maxIdleReceivers && longestIdle !== undefined) drop(longestIdle);
+    if (idle.size > MAX_IDLE_RECEIVERS && longestIdle !== undefined) drop(longestIdle);
   }
 
   function drop(origin: string): void {
     wake(origin);
-    const receiver = byOrigin.get(origin);
+    byOrigin.get(origin)?.close();
     byOrigin.delete(origin);
-    receiver?.close().catch(() => undefined);
   }
 
   return {
@@ -54,12 +54,11 @@ export function createReceivers(connect: buildConnector.connector): Receivers {
         if (receiver.isIdle && byOrigin.get(origin) === receiver) rest(origin);
       }
     },
-    async close() {
+    close() {
       for (const timer of idle.values()) clearTimeout(timer);
       idle.clear();
-      const receivers = [...byOrigin.values()];
+      for (const receiver of byOrigin.values()) receiver.close();
       byOrigin.clear();
-      await Promise.all(receivers.map((receiver) => receiver.close()));
     },
   };
 }

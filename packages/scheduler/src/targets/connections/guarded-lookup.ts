@@ -1,7 +1,7 @@
 import type { LookupAddress } from "node:dns";
 import { isIP, type LookupFunction } from "node:net";
-import type { AddressJudge } from "./address-judge.js";
-import { blocked } from "./refusal.js";
+import type { AddressJudge } from "../address-judge.js";
+import { blocked } from "../refusal.js";
 
 export interface GuardOptions {
   readonly judge: AddressJudge;
