@@ -316,16 +316,16 @@ async function receiveElsewhere(port: number): Promise<Receiver> {
   return receiver;
 }
 
-it("no proxy of the environment is asked", async () => {
+it.each(["http", "https"])("no proxy of the environment is asked, by %s", async (scheme) => {
   const proxy = await receive((response) => void response.end());
-  const receiver = await receive((response) => void response.end());
+  const receiver = await (scheme === "http" ? receive(byPath) : receiveSecurely(byPath, identity));
   open.push(proxy, receiver);
-  const url = `http://127.0.0.1:${receiver.port}/`;
-  const http = `http://127.0.0.1:${proxy.port}`;
   const names = ["http_proxy", "https_proxy", "all_proxy", "npm_config_proxy"];
-  const env = Object.fromEntries(names.flatMap((name) => [name, name.toUpperCase()]).map((name) => [name, http]));
-  Object.assign(env, { NODE_USE_ENV_PROXY: "1", no_proxy: "" });
-  const outcome = await callFrom(env, { ...someCall, url });
-  expect(outcome).toMatchObject({ succeeded: true });
+  const env = Object.fromEntries(
+    names.flatMap((name) => [name, name.toUpperCase()]).map((name) => [name, `http://127.0.0.1:${proxy.port}`]),
+  );
+  const call = { ...someCall, url: `${scheme}://localhost:${receiver.port}/` };
+  const outcome = await callFrom({ ...env, NODE_USE_ENV_PROXY: "1", no_proxy: "" }, call);
+  expect(outcome).toMatchObject({ succeeded: true, error: "" });
   expect([proxy.connections(), receiver.requests.length]).toEqual([0, 1]);
 });
