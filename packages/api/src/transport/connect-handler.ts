@@ -9,6 +9,7 @@ import {
 } from "@connectrpc/connect-node";
 import { file_google_rpc_error_details } from "@taskscheduler/proto";
 import type { Logger } from "@taskscheduler/runtime";
+import { settleTimeout } from "./call-timeout.js";
 import { withReason } from "./connect-reasons.js";
 import { type HttpAnswer, jsonAnswer, send } from "./http-answer.js";
 import { keepJson } from "./json-request.js";
@@ -95,10 +96,13 @@ async function answer(handler: UniversalHandler, request: IncomingMessage, respo
   // Connect's adapter waits for "drain" alone, and none comes of a reader that vanished while it was behind: the stream would
   // never end.
   response.once("close", () => response.emit("drain"));
+  const timeoutFault = settleTimeout(universalRequest.header);
   const json = keepJson(universalRequest, handler.method.input, maxMessageBytes);
+  // Connect refuses such a timeout before it reads the request.
+  const faults = timeoutFault === undefined ? json : { faults: async () => [timeoutFault], forget: () => undefined };
   const answered = await handler(json?.request ?? universalRequest);
   const hint = answered.body === undefined ? hints.get(answered.status) : undefined;
-  if (hint === undefined) await universalResponseToNodeResponse(await withReason(answered, json), response);
+  if (hint === undefined) await universalResponseToNodeResponse(await withReason(answered, faults), response);
   else send(response, jsonAnswer(answered.status, hint, Object.fromEntries(answered.header ?? [])));
 }
 

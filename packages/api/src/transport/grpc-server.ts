@@ -7,11 +7,13 @@ import { ServiceError } from "@taskscheduler/domain";
 import { type Logger, type Part, PortError } from "@taskscheduler/runtime";
 import { internalErrorOf } from "../policies/call-errors.js";
 import { connectErrorOf } from "../policies/service-errors.js";
+import { http2ServersOf } from "./grpc-connections.js";
 import type { GrpcContext } from "./grpc-context.js";
 import { addHealth } from "./grpc-health.js";
 import { grpcMethodsOf } from "./grpc-methods.js";
 import { addReflection } from "./grpc-reflection.js";
 import { grpcStatusOf } from "./grpc-status.js";
+import { guardTimeouts } from "./grpc-timeout.js";
 import { sendWindow } from "./grpc-window.js";
 import { LibraryStreams } from "./library-streams.js";
 import { maxMessageBytes } from "./message-size.js";
@@ -89,6 +91,7 @@ export function createGrpcServer({ host, port, services, isReady, logger }: Grpc
     setServing: health.setServing,
     async start() {
       boundPort = await bind(server, host, port);
+      for (const each of http2ServersOf(server)) guardTimeouts(each);
       health.setServing(isReady());
       polling = setInterval(() => health.setServing(isReady()), healthPollMs);
       logger.info({ host, port: boundPort }, "gRPC is served");
