@@ -13,6 +13,7 @@ import { purgeExecutions } from "./executions/execution-store.js";
 import { createFleet } from "./fleet/fleet.js";
 import { purgeRegistrations } from "./fleet/fleet-store.js";
 import { collectFrom, createApiMetrics } from "./metrics.js";
+import { Readiness } from "./readiness.js";
 import { createServices } from "./services.js";
 import { taskToProto } from "./tasks/task-mapper.js";
 import { createTaskQueries } from "./tasks/task-query-store.js";
@@ -53,10 +54,11 @@ export function createApp(config: ApiConfig, logger: Logger): App {
     ...{ database, clock, log, fleet, writes, retention, logger },
     ...{ databaseUrl, migrateOnStart },
   });
+  const readiness = new Readiness(() => backend.isReady());
   const taskQueries = createTaskQueries(database, log, logger);
   const { tasks, asListTasks, executions, scheduler } = createServices({
     ...{ database, clock, log, fleet, writes, taskQueries, registry, logger },
-    ...{ leaseMs, failpoints },
+    ...{ leaseMs, readiness, failpoints },
   });
 
   const census = createCensus(database, logger);
@@ -100,7 +102,7 @@ export function createApp(config: ApiConfig, logger: Logger): App {
     logger,
   });
   return {
-    parts: [backend, together("ports", [grpcServer, httpServer])],
+    parts: [backend, readiness, together("ports", [grpcServer, httpServer])],
     onStopping() {
       isStopping = true;
       grpcServer.setServing(false);

@@ -14,6 +14,8 @@ import { createCallMetrics } from "./policies/call-metrics.js";
 import { callsOf, withPolicies } from "./policies/policies.js";
 import { createRequestValidator, type RequestValidator } from "./policies/request-validator.js";
 import { rpcStatusOf } from "./policies/rpc-status.js";
+import { whileReady } from "./policies/while-ready.js";
+import type { Readiness } from "./readiness.js";
 import { PLAIN_TASKS } from "./tasks/plain-tasks.js";
 import type { TaskQueries } from "./tasks/task-query-store.js";
 import { createTaskService } from "./tasks/task-service.js";
@@ -34,6 +36,7 @@ export interface ServicesParts {
   readonly writes: WriteGroup;
   readonly taskQueries: TaskQueries;
   readonly leaseMs: number;
+  readonly readiness: Readiness;
   readonly failpoints: readonly Failpoint[];
   readonly registry: Registry;
   readonly logger: Logger;
@@ -41,7 +44,7 @@ export interface ServicesParts {
 
 /** The one implementation of each service, for every port, with the policies around it. */
 export function createServices(parts: ServicesParts) {
-  const { database, leaseMs, failpoints, logger } = parts;
+  const { database, leaseMs, readiness, failpoints, logger } = parts;
   const validator = createRequestValidator(PLAIN_TASKS);
   const policies = { logger, metrics: createCallMetrics(parts.registry), validator };
   const limits = { unary: createCallLimit(MAX_CALLS, "calls"), streams: createCallLimit(MAX_WATCHES, "watches") };
@@ -56,8 +59,12 @@ export function createServices(parts: ServicesParts) {
     /** For REST's list, which skips tasks, as ListTasks does not: it is one of its calls all the same. */
     asListTasks: callsOf(TaskService.method.listTasks, limited),
     executions: withPolicies(ExecutionService, withFailpoints(executions, failpoints), limited),
-    // Never refused: what falls due depends on them.
-    scheduler: withPolicies(SchedulerService, withFailpoints(scheduler, failpoints), policies),
+    // Never refused for their number: what falls due depends on them.
+    scheduler: withPolicies(
+      SchedulerService,
+      whileReady(SchedulerService, withFailpoints(scheduler, failpoints), () => readiness.lost),
+      policies,
+    ),
   };
 }
 

@@ -1,4 +1,5 @@
 import type { Database, SqlConnection } from "../database/database.js";
+import { databaseUnavailable } from "../database/database-error.js";
 import type { ChangeEvent } from "./change-event.js";
 import type { ChangeLog, LogReader } from "./change-log.js";
 import { readAtRevision } from "./change-store.js";
@@ -6,6 +7,8 @@ import { readResumeToken } from "./resume-token.js";
 
 /** A watch without news hears from us this often. */
 const BOOKMARK_MS = 5_000;
+/** A log that cannot be read for as long ends its watches: another API may be able to. A restart of MariaDB is shorter. */
+const LONGEST_SILENCE_MS = 10_000;
 /** What a page of a snapshot, and so a reader, holds in memory. */
 const SNAPSHOT_PAGE = { rows: 500, bytes: 256 * 1024 };
 
@@ -39,7 +42,8 @@ export interface WatchItem<E> {
 }
 
 /**
- * A snapshot and then every change, or every change after a token; each reader at its own pace.
+ * A snapshot and then every change, or every change after a token; each reader at its own pace. Throws
+ * DATABASE_UNAVAILABLE when the log cannot be read for long.
  *
  * The snapshot is no long transaction: each page is read at exactly one revision, and before it is sent, the changes up
  * to that revision of what was sent earlier are. So each item is as new as all others when the snapshot is complete.
@@ -59,7 +63,10 @@ export async function* watch<R, E, A>(
     yield source.answer({ event: source.snapshotComplete, revision, epoch: log.epoch });
   }
   let toldMs = performance.now();
-  while (!signal.aborted) {
+  for (;;) {
+    signal.throwIfAborted();
+    const patienceMs = LONGEST_SILENCE_MS - changeLog.silentMs();
+    if (patienceMs <= 0) throw databaseUnavailable();
     const events = await log.read(revision, signal);
     for (const change of events) {
       revision = change.revision;
@@ -72,7 +79,8 @@ export async function* watch<R, E, A>(
       yield source.answer({ event: source.bookmark, revision, epoch: log.epoch });
       toldMs = performance.now();
     }
-    await log.pacedBeyond(revision, BOOKMARK_MS - (performance.now() - toldMs), signal);
+    const bookmarkMs = BOOKMARK_MS - (performance.now() - toldMs);
+    await log.pacedBeyond(revision, Math.min(bookmarkMs, patienceMs), signal);
   }
 }
 
