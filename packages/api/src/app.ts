@@ -82,6 +82,7 @@ export function createApp(config: ApiConfig, logger: Logger): App {
     port: config.grpcPort,
     services: [...publicServices, { service: SchedulerService, impl: scheduler }],
     isReady,
+    maxConnectionAgeMs: config.maxConnectionAgeMs,
     logger,
   });
   const httpServer = createHttpServer({
@@ -99,6 +100,7 @@ export function createApp(config: ApiConfig, logger: Logger): App {
     isReady,
     registry,
     corsOrigins: config.corsOrigins,
+    maxConnectionAgeMs: config.maxConnectionAgeMs,
     logger,
   });
   return {

@@ -1,5 +1,7 @@
+import type { HandlerContext } from "@connectrpc/connect";
 import type { Database, SqlConnection } from "../database/database.js";
 import { databaseUnavailable } from "../database/database-error.js";
+import { orderlyEnd } from "../policies/orderly-end.js";
 import type { ChangeEvent } from "./change-event.js";
 import type { ChangeLog, LogReader } from "./change-log.js";
 import { readAtRevision } from "./change-store.js";
@@ -41,9 +43,13 @@ export interface WatchItem<E> {
   readonly epoch: string | undefined;
 }
 
+/** What ends a watch. */
+export type WatchCall = Pick<HandlerContext, "signal" | "values">;
+
 /**
- * A snapshot and then every change, or every change after a token; each reader at its own pace. Throws
- * DATABASE_UNAVAILABLE when the log cannot be read for long.
+ * A snapshot and then every change, or every change after a token; each reader at its own pace. A snapshot that is under
+ * way cannot be resumed: a request for an orderly end waits until it is complete. Throws DATABASE_UNAVAILABLE when the log
+ * cannot be read for long.
  *
  * The snapshot is no long transaction: each page is read at exactly one revision, and before it is sent, the changes up
  * to that revision of what was sent earlier are. So each item is as new as all others when the snapshot is complete.
@@ -53,7 +59,7 @@ export async function* watch<R, E, A>(
   changeLog: ChangeLog,
   source: WatchSource<R, E, A>,
   token: string,
-  signal: AbortSignal,
+  { signal, values }: WatchCall,
 ): AsyncGenerator<A> {
   // What cannot be read yet has not expired: without the log the caller is told to try again, and keeps its place.
   const log = changeLog.open();
@@ -62,12 +68,13 @@ export async function* watch<R, E, A>(
     revision = yield* snapshot(database, log, source, signal);
     yield source.answer({ event: source.snapshotComplete, revision, epoch: log.epoch });
   }
+  const ended = AbortSignal.any([signal, values.get(orderlyEnd)]);
   let toldMs = performance.now();
   for (;;) {
-    signal.throwIfAborted();
+    ended.throwIfAborted();
     const patienceMs = LONGEST_SILENCE_MS - changeLog.silentMs();
     if (patienceMs <= 0) throw databaseUnavailable();
-    const events = await log.read(revision, signal);
+    const events = await log.read(revision, ended);
     for (const change of events) {
       revision = change.revision;
       const event = source.changeEvent(change);
@@ -80,7 +87,7 @@ export async function* watch<R, E, A>(
       toldMs = performance.now();
     }
     const bookmarkMs = BOOKMARK_MS - (performance.now() - toldMs);
-    await log.pacedBeyond(revision, Math.min(bookmarkMs, patienceMs), signal);
+    await log.pacedBeyond(revision, Math.min(bookmarkMs, patienceMs), ended);
   }
 }
 

@@ -28,6 +28,8 @@ export interface HttpServerOptions {
   readonly isReady: () => boolean;
   readonly registry: Registry;
   readonly corsOrigins: readonly string[];
+  /** Streams end at about this age. Default: at none. */
+  readonly maxConnectionAgeMs?: number;
   readonly logger: Logger;
 }
 
@@ -57,13 +59,13 @@ const noListenerLimit = 0;
  * names `HTTP_PORT`. When it stops, streams end with UNAVAILABLE, and what else is in flight has the grace to end.
  */
 export function createHttpServer(options: HttpServerOptions): HttpServer {
-  const { host, port, services, rest, isReady, registry, corsOrigins, logger } = options;
+  const { host, port, services, rest, isReady, registry, corsOrigins, maxConnectionAgeMs, logger } = options;
   const stopStreams = new AbortController();
   setMaxListeners(noListenerLimit, stopStreams.signal);
   const isCrossOrigin = createCrossOrigin(corsOrigins);
   const isProbe = createProbeHandler({ isReady, registry });
   const handlers = [
-    createConnectHandler({ services, stopStreams: stopStreams.signal, logger }),
+    createConnectHandler({ services, stopStreams: stopStreams.signal, maxConnectionAgeMs, logger }),
     createRest({ ...rest, logger }),
     createWelcome(),
     createDocs(),

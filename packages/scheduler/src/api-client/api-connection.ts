@@ -17,8 +17,9 @@ const channelOptions: ChannelOptions = {
   "grpc.initial_reconnect_backoff_ms": 100,
   "grpc.min_reconnect_backoff_ms": 100,
   "grpc.max_reconnect_backoff_ms": 1_000,
-  // The callers try again themselves: they know what is still worth sending.
-  "grpc.enable_retries": 0,
+  // No call is configured to be tried again: the callers know what is still worth sending. The library itself sends again
+  // what the API has not looked at, such as a call that crossed the end of an aged connection.
+  "grpc.enable_retries": 1,
   // A new connection is made for each object: the one before, to the same address, may be why it was left.
   "grpc.use_local_subchannel_pool": 1,
   // The library would read `http_proxy`, which is meant for others.

@@ -69,6 +69,7 @@ export class Endpoints {
   /** The connection's API did what the scheduler lives by: every address is worth another try. */
   served(connection: ApiConnection): void {
     if (connection !== this.#connected) return;
+    if (!this.#hasServed) this.#options.logger.info({ api: connection.address }, "connected to an API");
     this.#hasServed = true;
     this.#tried.clear();
     this.#backoff.reset();
@@ -95,7 +96,6 @@ export class Endpoints {
   }
 
   async #connect(): Promise<ApiConnection> {
-    const { logger } = this.#options;
     const untried = await this.#untriedTargets();
     const failures: string[] = [];
     while (untried.length > 0) {
@@ -104,10 +104,12 @@ export class Endpoints {
       this.#tried.add(target.address);
       try {
         const connection = await ApiConnection.open(target, this.#closing.signal);
-        if (this.#closing.signal.aborted) connection.cut();
+        if (this.#closing.signal.aborted) {
+          connection.cut();
+          break;
+        }
         this.#connected = connection;
         this.#hasServed = false;
-        logger.info({ api: target.address }, "connected to an API");
         return connection;
       } catch (error) {
         if (this.#closing.signal.aborted) break;
