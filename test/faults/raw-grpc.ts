@@ -32,7 +32,8 @@ export async function callRaw(
   }
 }
 
-function callOn(
+/** A gRPC call whose frames are the caller's own; over a connection that others share. */
+export function callOn(
   session: ClientHttp2Session,
   path: string,
   chunks: Iterable<Buffer>,

@@ -1,3 +1,4 @@
+import { freePort } from "../../scripts/ports.mjs";
 import { eventually } from "../setup/eventually.js";
 import { runsOf } from "../setup/metrics.js";
 import { type ApiProcess, killAll, type ServiceProcess, startApi, startScheduler } from "../setup/processes.js";
@@ -291,4 +292,13 @@ it("has run nothing that no row tells of, and nothing twice", async () => {
   });
   expect(told.length).toBeGreaterThan(0);
   expect(await runsOf(scheduler)).toBe(told.filter(({ state }) => state === "SUCCEEDED").length);
+});
+
+it("needs no proxy between its two processes, whatever the environment names", async () => {
+  const proxy = `http://127.0.0.1:${await freePort()}`;
+  const names = ["http_proxy", "https_proxy", "grpc_proxy", "all_proxy"];
+  const env = Object.fromEntries([...names, ...names.map((name) => name.toUpperCase())].map((name) => [name, proxy]));
+  const proxied = await startScheduler({ apiAddress: api.grpcAddress, env: { ...env, NODE_USE_ENV_PROXY: "1" } });
+  await proxied.ready();
+  expect(await proxied.stop()).toBe(0);
 });

@@ -41,6 +41,8 @@ type Stream = ServerWritableStream<SubscribeRequest, SubscribeResponse>;
 /** Does what was asked, and loses the answer. */
 export const lost = Symbol("lost");
 
+type ClaimAnswer = Init<Methods["claimExecutions"]> | typeof lost;
+
 /** The other process of the protocol, scripted: by default it grants everything on time and accepts every report. */
 export class ScriptedApi {
   readonly registers: RegisterRequest[] = [];
@@ -53,9 +55,10 @@ export class ScriptedApi {
   /** Ahead of this machine's clock. */
   clockOffsetMs = 0;
   isDown = false;
+  /** Answers no unary call. */
+  isMute = false;
 
-  onClaim: (request: ClaimExecutionsRequest) => Init<Methods["claimExecutions"]> | typeof lost = (request) =>
-    grantAll(request);
+  onClaim: (request: ClaimExecutionsRequest) => ClaimAnswer | Promise<ClaimAnswer> = (request) => grantAll(request);
   onBeat: (request: HeartbeatRequest) => Init<Methods["heartbeat"]> = () => ({});
   onReport: (request: ReportExecutionsRequest) => boolean[] | typeof lost = ({ reports }) => reports.map(() => true);
   onSubscribe: (stream: Stream) => void = (stream) => this.window(stream);
@@ -65,6 +68,10 @@ export class ScriptedApi {
 
   get address(): string {
     return `127.0.0.1:${this.#port}`;
+  }
+
+  get port(): number {
+    return this.#port;
   }
 
   async start(): Promise<void> {
@@ -102,6 +109,11 @@ export class ScriptedApi {
     this.stream.emit("error", { code: status.UNAVAILABLE, details: "cut" });
   }
 
+  /** Ends the feed with UNAVAILABLE and a reason. */
+  end(reason: string): void {
+    this.stream.emit("error", errorOf(status.UNAVAILABLE, reason));
+  }
+
   /** The current incarnation is dead: calls under it fail. */
   endIncarnation(): void {
     this.incarnation++;
@@ -109,12 +121,15 @@ export class ScriptedApi {
 
   #handlers(): UntypedServiceImplementation {
     const unary =
-      <Q extends object, A>(handle: (request: Q) => A | typeof lost): handleUnaryCall<Q, A> =>
-      (call, callback) => {
+      <Q extends object, A>(
+        handle: (request: Q) => A | typeof lost | Promise<A | typeof lost>,
+      ): handleUnaryCall<Q, A> =>
+      async (call, callback) => {
+        if (this.isMute) return;
         if (this.isDown) return callback({ code: status.UNAVAILABLE, details: "down" });
         const incarnation = "incarnation" in call.request ? call.request.incarnation : this.incarnation;
-        if (incarnation !== this.incarnation) return callback(endedError());
-        const answer = handle(call.request);
+        if (incarnation !== this.incarnation) return callback(errorOf(status.FAILED_PRECONDITION, "INCARNATION_ENDED"));
+        const answer = await handle(call.request);
         if (answer === lost) callback({ code: status.UNAVAILABLE, details: "the answer was lost" });
         else callback(null, answer as A);
       };
@@ -130,7 +145,10 @@ export class ScriptedApi {
       }),
       claimExecutions: unary((request: ClaimExecutionsRequest) => {
         this.claims.push(request);
-        return this.onClaim(request) as ClaimExecutionsResponse | typeof lost;
+        return this.onClaim(request) as
+          | ClaimExecutionsResponse
+          | typeof lost
+          | Promise<ClaimExecutionsResponse | typeof lost>;
       }),
       reportExecutions: unary((request: ReportExecutionsRequest) => {
         const { incarnation, reports } = request;
@@ -139,7 +157,9 @@ export class ScriptedApi {
         return accepted === lost ? lost : { accepted };
       }),
       subscribe: (stream: Stream) => {
-        if (stream.request.incarnation !== this.incarnation) return stream.emit("error", endedError());
+        if (stream.request.incarnation !== this.incarnation) {
+          return stream.emit("error", errorOf(status.FAILED_PRECONDITION, "INCARNATION_ENDED"));
+        }
         this.streams.push(stream);
         this.onSubscribe(stream);
       },
@@ -155,12 +175,12 @@ export function grantAll({ occurrences }: ClaimExecutionsRequest): Init<Methods[
   };
 }
 
-function endedError() {
-  const info = create(ErrorInfoSchema, { domain: "taskscheduler", reason: "INCARNATION_ENDED" });
-  const details = create(StatusSchema, { code: 9, message: "ended", details: [anyPack(ErrorInfoSchema, info)] });
+function errorOf(code: number, reason: string) {
+  const info = create(ErrorInfoSchema, { domain: "taskscheduler", reason });
+  const details = create(StatusSchema, { code, message: reason, details: [anyPack(ErrorInfoSchema, info)] });
   const metadata = new Metadata();
   metadata.set("grpc-status-details-bin", Buffer.from(toBinary(StatusSchema, details)));
-  return { code: status.FAILED_PRECONDITION, details: "ended", metadata };
+  return { code, details: reason, metadata };
 }
 
 function definition(): ServiceDefinition {

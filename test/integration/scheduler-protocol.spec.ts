@@ -34,7 +34,8 @@ async function startScheduler(): Promise<void> {
     targetAllowCidrs: [],
     webhookSecrets: { isEmpty: true, keysOf: () => undefined },
   };
-  scheduler = createScheduler({ apiAddress: api.address, schedulerId: "s", limits, ...targets, logger, registry });
+  const apiAddresses = [{ host: "127.0.0.1", port: api.port }];
+  scheduler = createScheduler({ apiAddresses, schedulerId: "s", limits, ...targets, logger, registry });
   await scheduler.start(new AbortController().signal);
 }
 

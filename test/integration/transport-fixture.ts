@@ -85,6 +85,7 @@ export async function startTransports(options: TransportOptions = {}): Promise<T
       if (kind === "fail") throw new ServiceError("RESUME_TOKEN_EXPIRED", "too old");
       if (kind === "deaf") await new Promise(() => undefined);
       if (kind === "polite") await once(context.signal, "abort");
+      if (kind === "held") await released;
     },
   };
   const { limits } = options;

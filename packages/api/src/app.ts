@@ -14,6 +14,7 @@ import { purgeExecutions } from "./executions/execution-store.js";
 import { createFleet } from "./fleet/fleet.js";
 import { purgeRegistrations } from "./fleet/fleet-store.js";
 import { collectFrom, createApiMetrics } from "./metrics.js";
+import { ReadinessWatch } from "./readiness-watch.js";
 import { createServices } from "./services.js";
 import { taskToProto } from "./tasks/task-mapper.js";
 import { createTaskQueries } from "./tasks/task-query-store.js";
@@ -57,10 +58,11 @@ export function createApp(config: ApiConfig, logger: Logger): App {
     ...{ connect, migrateOnStart },
   });
   const health = new WorkHealth();
+  const readinessWatch = new ReadinessWatch(() => backend.readiness().length === 0);
   const taskQueries = createTaskQueries(database, log, logger);
   const { tasks, asListTasks, executions, scheduler } = createServices({
     ...{ database, clock, log, fleet, writes, taskQueries, health, registry, logger },
-    ...{ leaseMs, failpoints },
+    ...{ leaseMs, readinessWatch, failpoints },
   });
 
   const census = createCensus(database, logger);
@@ -91,6 +93,7 @@ export function createApp(config: ApiConfig, logger: Logger): App {
     port: config.grpcPort,
     services: [...publicServices, { service: SchedulerService, impl: scheduler }],
     isReady: () => readiness().length === 0,
+    maxConnectionAgeMs: config.maxConnectionAgeMs,
     logger,
   });
   const httpServer = createHttpServer({
@@ -108,10 +111,11 @@ export function createApp(config: ApiConfig, logger: Logger): App {
     readiness,
     registry,
     corsOrigins: config.corsOrigins,
+    maxConnectionAgeMs: config.maxConnectionAgeMs,
     logger,
   });
   return {
-    parts: [readinessLog, backend, together("ports", [grpcServer, httpServer])],
+    parts: [readinessLog, backend, readinessWatch, together("ports", [grpcServer, httpServer])],
     onStopping() {
       isStopping = true;
       void readinessLog.stop();

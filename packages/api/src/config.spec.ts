@@ -40,6 +40,7 @@ describe("readConfig", () => {
       grpcPort: 50051,
       migrateOnStart: true,
       corsOrigins: [],
+      maxConnectionAgeMs: 600_000,
       leaseMs: 5000,
       changeRetentionMs: 86_400_000,
       executionRetentionMs: 7_776_000_000,

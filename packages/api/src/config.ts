@@ -50,6 +50,7 @@ const schema = z
       .transform(splitList)
       .refine(areOrigins, "must be origins such as https://example.com, separated by commas")
       .default([]),
+    MAX_CONNECTION_AGE_MS: millisecondsVariable({ min: 1_000, max: dayMs, standard: 600_000 }),
     LEASE_MS: millisecondsVariable({ min: 100, max: 3_600_000, standard: 5_000 }),
     CHANGE_RETENTION_MS: millisecondsVariable({ min: 1_000, standard: dayMs }),
     EXECUTION_RETENTION_MS: millisecondsVariable({ min: 1_000, standard: 90 * dayMs }),
@@ -95,6 +96,8 @@ export interface ApiConfig {
   readonly grpcPort: number;
   readonly migrateOnStart: boolean;
   readonly corsOrigins: readonly string[];
+  /** Connections and streams end at about this age. */
+  readonly maxConnectionAgeMs: number;
   readonly leaseMs: number;
   readonly changeRetentionMs: number;
   readonly executionRetentionMs: number;
@@ -114,6 +117,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): A
     grpcPort: variables.GRPC_PORT,
     migrateOnStart: variables.MIGRATE_ON_START,
     corsOrigins: variables.CORS_ORIGINS,
+    maxConnectionAgeMs: variables.MAX_CONNECTION_AGE_MS,
     leaseMs: variables.LEASE_MS,
     changeRetentionMs: variables.CHANGE_RETENTION_MS,
     executionRetentionMs: variables.EXECUTION_RETENTION_MS,

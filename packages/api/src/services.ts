@@ -15,6 +15,8 @@ import { createOutageLog } from "./policies/outage-log.js";
 import { callsOf, withPolicies } from "./policies/policies.js";
 import { createRequestValidator, type RequestValidator } from "./policies/request-validator.js";
 import { rpcStatusOf } from "./policies/rpc-status.js";
+import { whileReady } from "./policies/while-ready.js";
+import type { ReadinessWatch } from "./readiness-watch.js";
 import { PLAIN_TASKS } from "./tasks/plain-tasks.js";
 import type { TaskQueries } from "./tasks/task-query-store.js";
 import { createTaskService } from "./tasks/task-service.js";
@@ -48,6 +50,7 @@ export interface ServicesParts {
   readonly writes: WriteGroup;
   readonly taskQueries: TaskQueries;
   readonly leaseMs: number;
+  readonly readinessWatch: ReadinessWatch;
   readonly failpoints: readonly Failpoint[];
   readonly health: WorkHealth;
   readonly registry: Registry;
@@ -56,7 +59,7 @@ export interface ServicesParts {
 
 /** The one implementation of each service, for every port, with the policies around it. */
 export function createServices(parts: ServicesParts) {
-  const { database, leaseMs, failpoints, health, logger } = parts;
+  const { database, leaseMs, readinessWatch, failpoints, health, logger } = parts;
   const validator = createRequestValidator(PLAIN_TASKS);
   const metrics = createCallMetrics(parts.registry);
   const policies = { logger, metrics, validator, outages: createOutageLog(logger) };
@@ -79,8 +82,12 @@ export function createServices(parts: ServicesParts) {
     /** For REST's list, which skips tasks, as ListTasks does not: it is one of its calls all the same. */
     asListTasks: callsOf(TaskService.method.listTasks, limited),
     executions: withPolicies(ExecutionService, withFailpoints(executions, failpoints), limited),
-    // Never refused: what falls due depends on them.
-    scheduler: withPolicies(SchedulerService, withFailpoints(scheduler, failpoints), policies),
+    // Never refused for their number: what falls due depends on them.
+    scheduler: withPolicies(
+      SchedulerService,
+      whileReady(SchedulerService, withFailpoints(scheduler, failpoints), () => readinessWatch.lost),
+      policies,
+    ),
   };
 }
 

@@ -1,6 +1,8 @@
 import { type Failpoint, type Logger, type Registry, withFailpoints } from "@taskscheduler/runtime";
 import { createAlarms } from "./alarms/alarms.js";
+import type { ApiAddress } from "./api-client/api-address.js";
 import { createApiClient } from "./api-client/api-client.js";
+import { Endpoints } from "./api-client/endpoints.js";
 import { ArmedOccurrences } from "./claims/armed-occurrences.js";
 import { createClaimer } from "./claims/claimer.js";
 import { HeldClaims } from "./claims/held-claims.js";
@@ -21,8 +23,8 @@ import type { WebhookProxy } from "./targets/webhook-proxy.js";
 import type { WebhookSecrets } from "./targets/webhook-secrets.js";
 
 export interface SchedulerOptions {
-  /** `host:port` of the API's gRPC port. */
-  readonly apiAddress: string;
+  /** Where the APIs serve gRPC; at least one. */
+  readonly apiAddresses: readonly ApiAddress[];
   readonly schedulerId: string;
   readonly limits: RunLimits;
   /** Ranges that targets may be in although they are not public. */
@@ -51,7 +53,8 @@ const maxArmed = 1_000_000;
 export function createScheduler(options: SchedulerOptions): Scheduler {
   const { logger, registry, limits, schedulerId, clock = systemClock, failpoints = [] } = options;
   const metrics = createSchedulerMetrics(registry);
-  const client = withFailpoints(createApiClient(options.apiAddress), failpoints);
+  const endpoints = new Endpoints({ addresses: options.apiAddresses, logger });
+  const client = withFailpoints(createApiClient(endpoints), failpoints);
   const settled = new SettledFences();
   const timekeeper: Timekeeper = new Timekeeper({
     clock,

@@ -20,7 +20,7 @@ describe("configuration", () => {
     expect(webhookSecrets.isEmpty).toBe(true);
     expect(schedulerId).toContain(`${process.pid}`);
     expect(rest).toEqual({
-      apiAddress: "127.0.0.1:50051",
+      apiAddresses: [{ host: "127.0.0.1", port: 50_051 }],
       host: "127.0.0.1",
       httpPort: 8001,
       limits: { maxConcurrency: 256, maxConcurrencyPerHost: 64, maxConcurrencyPerTask: 16, maxRatePerHost: 0 },
@@ -32,16 +32,32 @@ describe("configuration", () => {
     });
   });
 
-  it.each(["api:50051", "[::1]:1", "10.0.0.1:65535"])("takes %s for an address", (address) => {
-    expect(readConfig({ API_ADDRESS: address }).apiAddress).toBe(address);
+  it("takes several addresses of the API", () => {
+    expect(readConfig({ API_ADDRESS: "api:50051, 10.0.0.1:65535,[::1]:1" }).apiAddresses).toEqual([
+      { host: "api", port: 50_051 },
+      { host: "10.0.0.1", port: 65_535 },
+      { host: "::1", port: 1 },
+    ]);
   });
 
-  it.each(["api", "http://api:1", "api:0", "api:65536", "::1:50051", "a b:1"])(
-    "does not take %s for one",
+  it.each(["api", "http://api:1", "api:0", "api:65536", "::1:50051", "a b:1", "10.1:1"])(
+    "does not take %s for an address",
     (address) => {
       expect(faultsOf({ API_ADDRESS: address })).toEqual(["API_ADDRESS: must be host:port"]);
     },
   );
+
+  it("names each address that is wrong by its place", () => {
+    expect(faultsOf({ API_ADDRESS: "hunter2,api:1,,[::1]" })).toEqual([
+      "API_ADDRESS: address 1 must be host:port",
+      "API_ADDRESS: address 3 must be host:port",
+      "API_ADDRESS: address 4 must be host:port",
+    ]);
+    expect(faultsOf({ API_ADDRESS: "api:1," })).toEqual(["API_ADDRESS: address 2 must be host:port"]);
+    expect(faultsOf({ API_ADDRESS: Array(65).fill("api:1").join() })).toEqual([
+      "API_ADDRESS: has more than 64 addresses",
+    ]);
+  });
 
   it("takes limits, and no rate for none", () => {
     const limits = { MAX_CONCURRENCY: "4", MAX_CONCURRENCY_PER_HOST: "3", MAX_CONCURRENCY_PER_TASK: "2" };

@@ -13,14 +13,15 @@ import {
   portVariable,
   z,
 } from "@taskscheduler/runtime";
+import { type ApiAddress, parseApiAddress } from "./api-client/api-address.js";
 import type { RunLimits } from "./runner/run-limits.js";
 import { parseAddressRange } from "./targets/address-range.js";
 import { parseWebhookProxy, type WebhookProxy } from "./targets/webhook-proxy.js";
 import { noWebhookSecrets, parseWebhookSecrets, type WebhookSecrets } from "./targets/webhook-secrets.js";
 
 export interface SchedulerConfig {
-  /** `host:port`. */
-  readonly apiAddress: string;
+  /** Where the APIs serve gRPC; at least one. */
+  readonly apiAddresses: readonly ApiAddress[];
   readonly schedulerId: string;
   readonly host: string;
   readonly httpPort: number;
@@ -38,11 +39,26 @@ export interface SchedulerConfig {
 
 const notSupportedYet = ["API_TOKEN_FILE", "TLS_CA_FILE", "TLS_CERT_FILE", "TLS_KEY_FILE"];
 
-const addressPattern = /^([^\s:[\]/]+|\[[0-9a-fA-F:.]+\]):(\d{1,5})$/;
+const maxAddresses = 64;
+const standardAddress: ApiAddress = { host: "127.0.0.1", port: 50_051 };
 
-function isAddress(text: string): boolean {
-  const port = Number(addressPattern.exec(text)?.[2] ?? 0);
-  return port >= 1 && port <= 65_535;
+/** Addresses of the API, separated by commas. Each item that is wrong is a fault of its own, by its place where there are several. */
+function addressesVariable() {
+  return z
+    .string()
+    .transform((text, context) => {
+      const items = text.split(",").map((item) => item.trim());
+      const addFault = (message: string): void => context.addIssue({ code: "custom", message });
+      if (items.length > maxAddresses) addFault(`has more than ${maxAddresses} addresses`);
+      const addresses = items.slice(0, maxAddresses).flatMap((item, index) => {
+        const address = parseApiAddress(item);
+        if (address !== undefined) return [address];
+        addFault(`${items.length > 1 ? `address ${index + 1} ` : ""}must be host:port`);
+        return [];
+      });
+      return Object.freeze(addresses);
+    })
+    .default([standardAddress]);
 }
 
 /** Each attempt is judged by all of them. */
@@ -91,7 +107,7 @@ const unaryCalls = SchedulerService.methods
 
 const schema = z
   .object({
-    API_ADDRESS: z.string().refine(isAddress, "must be host:port").default("127.0.0.1:50051"),
+    API_ADDRESS: addressesVariable(),
     SCHEDULER_ID: z
       .string()
       .max(255, "must have at most 255 characters")
@@ -126,7 +142,7 @@ const schema = z
 export function readConfig(env: Readonly<Record<string, string | undefined>>): SchedulerConfig {
   const variables = parseEnvironment(schema, env, { notSupportedYet });
   return Object.freeze({
-    apiAddress: variables.API_ADDRESS,
+    apiAddresses: variables.API_ADDRESS,
     schedulerId: variables.SCHEDULER_ID,
     host: variables.HOST,
     httpPort: variables.HTTP_PORT,

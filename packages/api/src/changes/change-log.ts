@@ -25,6 +25,8 @@ export interface ChangeLog extends Part {
   head(): number;
   /** Whether the table could be read within the last seconds. */
   isLive(): boolean;
+  /** Time since the table was read last; infinite before the first time. */
+  silentMs(): number;
   /** The segments of a transaction of this process whose commit was acknowledged. */
   offer(segments: readonly ChangeSegment[]): void;
   /** Throws DATABASE_UNAVAILABLE before the log was read first. */
@@ -122,6 +124,7 @@ export function createChangeLog(database: Database, logger: Logger): ChangeLog {
     name: "change log",
     head: () => tail.position()?.revision ?? 0,
     isLive: tail.isLive,
+    silentMs: tail.silentMs,
     offer: tail.offer,
     open: openReader,
     start: tail.start,

@@ -39,6 +39,8 @@ export interface ChangeTail extends Part {
   position(): LogPosition | undefined;
   /** Whether the table could be read within the last seconds. */
   isLive(): boolean;
+  /** Time since the table was read last; infinite before the first time. */
+  silentMs(): number;
   /** The segments of a transaction of this process whose commit was acknowledged. */
   offer(segments: readonly ChangeSegment[]): void;
 }
@@ -72,6 +74,7 @@ export function createChangeTail({ database, logger, onAdvanced, onLeapt }: Chan
   const stopping = new AbortController();
 
   const head = () => position?.revision ?? 0;
+  const silentMs = () => performance.now() - lastReadMs;
 
   function advance(segments: readonly ChangeSegment[]): void {
     if (position === undefined) return;
@@ -190,7 +193,8 @@ export function createChangeTail({ database, logger, onAdvanced, onLeapt }: Chan
   return {
     name: "change tail",
     position: () => position,
-    isLive: () => performance.now() - lastReadMs < LIVE_MS,
+    isLive: () => silentMs() < LIVE_MS,
+    silentMs,
     offer(segments) {
       // A group that wrote nothing vouches for nothing.
       if (segments.length === 0) return;

@@ -1,4 +1,7 @@
+import type { HandlerContext } from "@connectrpc/connect";
 import type { Database, SqlConnection } from "../database/database.js";
+import { databaseUnavailable } from "../database/database-error.js";
+import { orderlyEnd } from "../policies/orderly-end.js";
 import type { ChangeEvent } from "./change-event.js";
 import type { ChangeLog, LogReader } from "./change-log.js";
 import { readAtRevision } from "./change-store.js";
@@ -6,6 +9,8 @@ import { readResumeToken } from "./resume-token.js";
 
 /** A watch without news hears from us this often. */
 const BOOKMARK_MS = 5_000;
+/** A log that cannot be read for as long ends its watches: another API may be able to. A restart of MariaDB is shorter. */
+const LONGEST_SILENCE_MS = 10_000;
 /** What a page of a snapshot, and so a reader, holds in memory. */
 const SNAPSHOT_PAGE = { rows: 500, bytes: 256 * 1024 };
 
@@ -38,8 +43,13 @@ export interface WatchItem<E> {
   readonly epoch: string | undefined;
 }
 
+/** What ends a watch. */
+export type WatchCall = Pick<HandlerContext, "signal" | "values">;
+
 /**
- * A snapshot and then every change, or every change after a token; each reader at its own pace.
+ * A snapshot and then every change, or every change after a token; each reader at its own pace. A snapshot that is under
+ * way cannot be resumed: a request for an orderly end waits until it is complete. Throws DATABASE_UNAVAILABLE when the log
+ * cannot be read for long.
  *
  * The snapshot is no long transaction: each page is read at exactly one revision, and before it is sent, the changes up
  * to that revision of what was sent earlier are. So each item is as new as all others when the snapshot is complete.
@@ -49,7 +59,7 @@ export async function* watch<R, E, A>(
   changeLog: ChangeLog,
   source: WatchSource<R, E, A>,
   token: string,
-  signal: AbortSignal,
+  { signal, values }: WatchCall,
 ): AsyncGenerator<A> {
   // What cannot be read yet has not expired: without the log the caller is told to try again, and keeps its place.
   const log = changeLog.open();
@@ -58,9 +68,13 @@ export async function* watch<R, E, A>(
     revision = yield* snapshot(database, log, source, signal);
     yield source.answer({ event: source.snapshotComplete, revision, epoch: log.epoch });
   }
+  const ended = AbortSignal.any([signal, values.get(orderlyEnd)]);
   let toldMs = performance.now();
-  while (!signal.aborted) {
-    const events = await log.read(revision, signal);
+  for (;;) {
+    ended.throwIfAborted();
+    const patienceMs = LONGEST_SILENCE_MS - changeLog.silentMs();
+    if (patienceMs <= 0) throw databaseUnavailable();
+    const events = await log.read(revision, ended);
     for (const change of events) {
       revision = change.revision;
       const event = source.changeEvent(change);
@@ -72,7 +86,8 @@ export async function* watch<R, E, A>(
       yield source.answer({ event: source.bookmark, revision, epoch: log.epoch });
       toldMs = performance.now();
     }
-    await log.pacedBeyond(revision, BOOKMARK_MS - (performance.now() - toldMs), signal);
+    const bookmarkMs = BOOKMARK_MS - (performance.now() - toldMs);
+    await log.pacedBeyond(revision, Math.min(bookmarkMs, patienceMs), ended);
   }
 }
 

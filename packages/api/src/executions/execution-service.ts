@@ -53,7 +53,7 @@ export function createExecutionService(parts: ExecutionServiceParts): ServiceImp
     cancelExecution: async (request, { signal }) => writes.submit(cancelExecutionCommand(request), signal),
     retryExecution: (request, { signal }) => retry(parts, request, signal),
     summarizeExecutions: (request, { signal }) => summarize(parts, request, signal),
-    watchExecutions: (request, context) => watchExecutions(parts.database, parts.log, request, context.signal),
+    watchExecutions: (request, context) => watchExecutions(parts.database, parts.log, request, context),
   };
 }
 

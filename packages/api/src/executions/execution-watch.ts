@@ -10,7 +10,7 @@ import {
 import type { ChangeLog } from "../changes/change-log.js";
 import { formatResumeToken } from "../changes/resume-token.js";
 import { createSharedAnswers } from "../changes/shared-answers.js";
-import { type WatchItem, type WatchSource, watch } from "../changes/watch.js";
+import { type WatchCall, type WatchItem, type WatchSource, watch } from "../changes/watch.js";
 import type { Database } from "../database/database.js";
 import { executionToProto } from "./execution-mapper.js";
 import type { ExecutionKey, ExecutionRow } from "./execution-row.js";
@@ -27,9 +27,9 @@ export function watchExecutions(
   database: Database,
   log: ChangeLog,
   request: WatchExecutionsRequest,
-  signal: AbortSignal,
+  call: WatchCall,
 ): AsyncGenerator<WatchExecutionsResponse> {
-  return watch(database, log, executionSource(request.taskId), request.resumeToken, signal);
+  return watch(database, log, executionSource(request.taskId), request.resumeToken, call);
 }
 
 function executionSource(taskId: number): WatchSource<ExecutionRow, ExecutionEvent, WatchExecutionsResponse> {

@@ -7,6 +7,8 @@ import type { DatabaseClock } from "../database/database-clock.js";
 import { isWithdrawn } from "../executions/execution-decisions.js";
 import { type ExecutionKey, type ExecutionRow, executionKeyText } from "../executions/execution-row.js";
 import { findExecutions } from "../executions/execution-store.js";
+import { orderlyEnd } from "../policies/orderly-end.js";
+import { untilAborted } from "../policies/until-aborted.js";
 import { findCursors, findWebhooks } from "../tasks/task-store.js";
 import type { WriteGroup } from "../writes/write-group.js";
 import { type ClaimRules, claimCommand, incarnationEnded } from "./claim-command.js";
@@ -57,7 +59,9 @@ export function createSchedulerService(parts: SchedulerServiceParts): ServiceImp
       if (request.leaving) await fleet.refresh();
       return { ...reconciled, serverTimeMs: clock.preciseNowMs() };
     },
-    subscribe: ({ incarnation }, context) => feed(parts, incarnation, context.signal),
+    // A feed can be taken up elsewhere at any moment.
+    subscribe: ({ incarnation }, { signal, values }) =>
+      untilAborted(feed(parts, incarnation, signal), values.get(orderlyEnd)),
     claimExecutions: (request, { signal }) => writes.submit(claimCommand(request, rules, onDefect), signal),
     reportExecutions: (request, { signal }) => writes.submit(reportCommand(request), signal),
   };

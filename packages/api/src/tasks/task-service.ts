@@ -62,6 +62,6 @@ export function createTaskService(parts: TaskServiceParts): ServiceImpl<typeof T
     resumeTask: async (request, { signal }) => writes.submit(resumeTaskCommand(request), signal),
     runTask: async (request, { signal }) => writes.submit(runTaskCommand(request), signal),
     previewSchedule: async (request) => previewSchedule(request, clock.nowMs()),
-    watchTasks: (request, context) => watchTasks(parts.database, parts.log, request, context.signal),
+    watchTasks: (request, context) => watchTasks(parts.database, parts.log, request, context),
   };
 }

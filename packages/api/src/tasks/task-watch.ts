@@ -12,7 +12,7 @@ import type { ChangeEvent } from "../changes/change-event.js";
 import type { ChangeLog } from "../changes/change-log.js";
 import { formatResumeToken } from "../changes/resume-token.js";
 import { createSharedAnswers } from "../changes/shared-answers.js";
-import { type WatchItem, type WatchSource, watch } from "../changes/watch.js";
+import { type WatchCall, type WatchItem, type WatchSource, watch } from "../changes/watch.js";
 import type { Database } from "../database/database.js";
 import { taskToProto } from "./task-mapper.js";
 import type { TaskRow } from "./task-row.js";
@@ -28,9 +28,9 @@ export function watchTasks(
   database: Database,
   log: ChangeLog,
   request: WatchTasksRequest,
-  signal: AbortSignal,
+  call: WatchCall,
 ): AsyncGenerator<WatchTasksResponse> {
-  return watch(database, log, taskSource(request.labelFilter), request.resumeToken, signal);
+  return watch(database, log, taskSource(request.labelFilter), request.resumeToken, call);
 }
 
 function taskSource(filter: Labels): WatchSource<TaskRow, TaskEvent, WatchTasksResponse> {

@@ -1,6 +1,13 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { createRegistry } from "@bufbuild/protobuf";
-import { Code, ConnectError, type ConnectRouter, createConnectRouter } from "@connectrpc/connect";
+import {
+  Code,
+  ConnectError,
+  type ConnectRouter,
+  type ContextValues,
+  createConnectRouter,
+  createContextValues,
+} from "@connectrpc/connect";
 import type { UniversalHandler } from "@connectrpc/connect/protocol";
 import {
   compressionGzip,
@@ -9,6 +16,8 @@ import {
 } from "@connectrpc/connect-node";
 import { file_google_rpc_error_details } from "@taskscheduler/proto";
 import type { Logger } from "@taskscheduler/runtime";
+import { connectionAged, jitteredAgeMs, orderlyEnd } from "../policies/orderly-end.js";
+import { settleTimeout } from "./call-timeout.js";
 import { withReason } from "./connect-reasons.js";
 import { type HttpAnswer, jsonAnswer, send } from "./http-answer.js";
 import { keepJson } from "./json-request.js";
@@ -19,6 +28,8 @@ export interface ConnectHandlerOptions {
   readonly services: readonly ServedService[];
   /** Aborted, with the error that they end with, when open streams are to end. */
   readonly stopStreams: AbortSignal;
+  /** Streams end at about this age. Default: at none. */
+  readonly maxConnectionAgeMs?: number | undefined;
   readonly logger: Logger;
 }
 
@@ -50,6 +61,7 @@ function fromUtf8(bytes?: Uint8Array): string {
 export function createConnectHandler({
   services,
   stopStreams,
+  maxConnectionAgeMs,
   logger,
 }: ConnectHandlerOptions): (request: IncomingMessage, response: ServerResponse, path: string) => boolean {
   const router = createConnectRouter({
@@ -69,7 +81,13 @@ export function createConnectHandler({
       if (served !== undefined) send(response, noSuchMethod(served));
       return served !== undefined;
     }
-    answer(handler, request, response).catch((error: unknown) => {
+    const values = createContextValues();
+    if (handler.method.methodKind !== "unary") {
+      // Whoever resumes the stream does so over a new connection, which may lead to another API.
+      response.shouldKeepAlive = false;
+      if (maxConnectionAgeMs !== undefined) values.set(orderlyEnd, endOfAge(response, maxConnectionAgeMs));
+    }
+    answer(handler, request, response, values).catch((error: unknown) => {
       // The client has gone.
       if (ConnectError.from(error).code === Code.Aborted) return;
       logger.warn({ err: error, path }, "an answer could not be sent");
@@ -86,8 +104,21 @@ function addMethods(router: ConnectRouter, served: ServedService, stopStreams: A
   }
 }
 
-async function answer(handler: UniversalHandler, request: IncomingMessage, response: ServerResponse): Promise<void> {
-  const universalRequest = toUniversalRequest(request, response);
+/** Aborted when the answer has reached its age. */
+function endOfAge(response: ServerResponse, maxAgeMs: number): AbortSignal {
+  const ending = new AbortController();
+  const timer = setTimeout(() => ending.abort(connectionAged()), jitteredAgeMs(maxAgeMs)).unref();
+  response.once("close", () => clearTimeout(timer));
+  return ending.signal;
+}
+
+async function answer(
+  handler: UniversalHandler,
+  request: IncomingMessage,
+  response: ServerResponse,
+  values: ContextValues,
+): Promise<void> {
+  const universalRequest = toUniversalRequest(request, response, values);
   if (universalRequest === undefined) {
     send(response, jsonAnswer(400, { detail: "The request has no valid Host" }));
     return;
@@ -95,10 +126,13 @@ async function answer(handler: UniversalHandler, request: IncomingMessage, respo
   // Connect's adapter waits for "drain" alone, and none comes of a reader that vanished while it was behind: the stream would
   // never end.
   response.once("close", () => response.emit("drain"));
+  const timeoutFault = settleTimeout(universalRequest.header);
   const json = keepJson(universalRequest, handler.method.input, maxMessageBytes);
+  // Connect refuses such a timeout before it reads the request.
+  const faults = timeoutFault === undefined ? json : { faults: async () => [timeoutFault], forget: () => undefined };
   const answered = await handler(json?.request ?? universalRequest);
   const hint = answered.body === undefined ? hints.get(answered.status) : undefined;
-  if (hint === undefined) await universalResponseToNodeResponse(await withReason(answered, json), response);
+  if (hint === undefined) await universalResponseToNodeResponse(await withReason(answered, faults), response);
   else send(response, jsonAnswer(answered.status, hint, Object.fromEntries(answered.header ?? [])));
 }
 
@@ -119,9 +153,9 @@ function noSuchMethod({ service }: ServedService): HttpAnswer {
   return jsonAnswer(404, { code: "unimplemented", message: `${service.typeName} has no such method; it has ${names}` });
 }
 
-function toUniversalRequest(request: IncomingMessage, response: ServerResponse) {
+function toUniversalRequest(request: IncomingMessage, response: ServerResponse, values: ContextValues) {
   try {
-    return universalRequestFromNodeRequest(request, response, undefined, undefined);
+    return universalRequestFromNodeRequest(request, response, undefined, values);
   } catch {
     return undefined;
   }

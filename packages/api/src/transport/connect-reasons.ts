@@ -11,7 +11,7 @@ import { findTrailerError, setTrailerStatus } from "@connectrpc/connect/protocol
 import { trailerFlag, trailerParse, trailerSerialize } from "@connectrpc/connect/protocol-grpc-web";
 import { fieldErrors } from "@taskscheduler/domain";
 import { connectErrorOf, serviceErrorOf } from "../policies/service-errors.js";
-import type { JsonRequest } from "./json-request.js";
+import type { RequestFaults } from "./json-request.js";
 
 type Bytes = Uint8Array<ArrayBufferLike>;
 
@@ -27,7 +27,7 @@ const malformed = /^(parse binary: |received compressed envelope)/;
  */
 export async function withReason(
   response: UniversalServerResponse,
-  json?: JsonRequest,
+  json?: RequestFaults,
 ): Promise<UniversalServerResponse> {
   const { header, body } = response;
   const contentType = header?.get("content-type") ?? "";
@@ -54,7 +54,7 @@ export async function withReason(
 /** Undefined: it has a reason already, or none that a caller can make sense of. */
 async function reasonedOf(
   error: ConnectError | undefined,
-  json: JsonRequest | undefined,
+  json: RequestFaults | undefined,
 ): Promise<ConnectError | undefined> {
   if (error === undefined || error.details.length > 0) return undefined;
   const isMalformed = error.code === Code.Internal && malformed.test(error.rawMessage);
@@ -68,8 +68,8 @@ async function reasonedOf(
 async function* withEnd(
   body: AsyncIterable<Bytes>,
   flag: number,
-  rewrite: (end: Bytes, json: JsonRequest | undefined) => Promise<Bytes>,
-  json: JsonRequest | undefined,
+  rewrite: (end: Bytes, json: RequestFaults | undefined) => Promise<Bytes>,
+  json: RequestFaults | undefined,
 ): AsyncGenerator<Bytes> {
   for await (const chunk of body) {
     if (chunk[0] === flag) {
@@ -81,13 +81,13 @@ async function* withEnd(
   }
 }
 
-async function trailerWithReason(end: Bytes, json: JsonRequest | undefined): Promise<Bytes> {
+async function trailerWithReason(end: Bytes, json: RequestFaults | undefined): Promise<Bytes> {
   const trailer = trailerParse(end);
   const error = await reasonedOf(findTrailerError(trailer), json);
   return error === undefined ? end : trailerSerialize(setTrailerStatus(trailer, error));
 }
 
-async function endStreamWithReason(end: Bytes, json: JsonRequest | undefined): Promise<Bytes> {
+async function endStreamWithReason(end: Bytes, json: RequestFaults | undefined): Promise<Bytes> {
   const { metadata, error } = endStreamFromJson(end);
   const reasoned = await reasonedOf(error, json);
   if (reasoned === undefined) return end;

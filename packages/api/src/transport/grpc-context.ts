@@ -1,6 +1,7 @@
 import type { DescMethod, DescService } from "@bufbuild/protobuf";
 import { Code, ConnectError, type ContextValues, createContextValues, type HandlerContext } from "@connectrpc/connect";
 import { Metadata, type ServerUnaryCall, type ServerWritableStream } from "@grpc/grpc-js";
+import { orderlyEnd } from "../policies/orderly-end.js";
 
 export type GrpcCall = ServerUnaryCall<Buffer, Buffer> | ServerWritableStream<Buffer, Buffer>;
 
@@ -22,6 +23,7 @@ export class GrpcContext implements HandlerContext {
   #responseHeader: Headers | undefined;
   #responseTrailer: Headers | undefined;
   #values: ContextValues | undefined;
+  #ending: AbortController | undefined;
   #isAnswered = false;
 
   constructor(method: DescMethod, call: GrpcCall) {
@@ -51,8 +53,13 @@ export class GrpcContext implements HandlerContext {
   }
 
   get values(): ContextValues {
-    this.#values ??= createContextValues();
+    this.#values ??= createContextValues().set(orderlyEnd, this.#orderlyEnd().signal);
     return this.#values;
+  }
+
+  /** Of the connection, `address:port`. */
+  get peer(): string {
+    return this.#call.getPeer();
   }
 
   get url(): string {
@@ -66,6 +73,11 @@ export class GrpcContext implements HandlerContext {
 
   abort(reason: unknown): void {
     this.#abortController().abort(reason);
+  }
+
+  /** The method is to end when it suits its reader. */
+  endSoon(reason: unknown): void {
+    this.#orderlyEnd().abort(reason);
   }
 
   /** The library calls every call cancelled once it has ended. To be told of that, with an error, costs as much as the call. */
@@ -82,6 +94,11 @@ export class GrpcContext implements HandlerContext {
   /** The trailers that the method has set, if any. */
   trailer(): Metadata | undefined {
     return this.#responseTrailer === undefined ? undefined : metadataOf(this.#responseTrailer);
+  }
+
+  #orderlyEnd(): AbortController {
+    this.#ending ??= new AbortController();
+    return this.#ending;
   }
 
   #abortController(): AbortController {

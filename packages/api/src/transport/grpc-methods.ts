@@ -15,6 +15,7 @@ import type {
   UntypedServiceImplementation,
 } from "@grpc/grpc-js";
 import { ServiceError } from "@taskscheduler/domain";
+import { connectionAged } from "../policies/orderly-end.js";
 import { connectErrorOf } from "../policies/service-errors.js";
 import { GrpcContext } from "./grpc-context.js";
 import { grpcStatusOf } from "./grpc-status.js";
@@ -28,6 +29,8 @@ export interface GrpcCallHost {
   readonly openCalls: Set<(error: ConnectError) => void>;
   /** Set when the server stops: why a stream that begins now is ended at once. */
   readonly stopReason: () => unknown;
+  /** Whether the connection of a peer, `address:port`, has reached its age. */
+  readonly hasAged: (peer: string) => boolean;
   /** Of the turn's budget for the messages of all streams. */
   readonly takeStep: () => Promise<void> | undefined;
   /** What a caller is shown of an error that no policy has seen. */
@@ -101,6 +104,7 @@ function serverStreamHandler(
     try {
       const stopReason = host.stopReason();
       if (stopReason !== undefined) context.abort(stopReason);
+      if (host.hasAged(context.peer)) context.endSoon(connectionAged());
       for await (const message of impl(parse(method.input, call.request), context)) {
         context.sendHeader();
         await send(write(method.output, message));

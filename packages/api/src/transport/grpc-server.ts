@@ -6,12 +6,15 @@ import { Server, ServerCredentials, type ServerOptions, setLogger } from "@grpc/
 import { ServiceError } from "@taskscheduler/domain";
 import { type Logger, type Part, PortError } from "@taskscheduler/runtime";
 import { internalErrorOf } from "../policies/call-errors.js";
+import { connectionAged } from "../policies/orderly-end.js";
 import { connectErrorOf } from "../policies/service-errors.js";
+import { ConnectionAges, http2ServersOf } from "./grpc-connections.js";
 import type { GrpcContext } from "./grpc-context.js";
 import { addHealth } from "./grpc-health.js";
 import { grpcMethodsOf } from "./grpc-methods.js";
 import { addReflection } from "./grpc-reflection.js";
 import { grpcStatusOf } from "./grpc-status.js";
+import { guardTimeouts } from "./grpc-timeout.js";
 import { sendWindow } from "./grpc-window.js";
 import { LibraryStreams } from "./library-streams.js";
 import { maxMessageBytes } from "./message-size.js";
@@ -25,6 +28,8 @@ export interface GrpcServerOptions {
   readonly services: readonly ServedService[];
   /** What health says; asked when the server starts and every half second. */
   readonly isReady: () => boolean;
+  /** Connections end at about this age. Default: at none. */
+  readonly maxConnectionAgeMs?: number;
   readonly logger: Logger;
 }
 
@@ -54,21 +59,26 @@ const answerMs = 500;
 /**
  * gRPC by grpc-js, over HTTP/2 with prior knowledge, with health and reflection. Its start throws a `PortError` that names
  * `GRPC_PORT`. When it stops, streams end with UNAVAILABLE, so that their readers go elsewhere; unary calls may end by
- * themselves until the grace is over, and end with UNAVAILABLE then.
+ * themselves until the grace is over, and end with UNAVAILABLE then. When a connection has reached its age, its streams
+ * end with UNAVAILABLE, and its unary calls by themselves.
  */
-export function createGrpcServer({ host, port, services, isReady, logger }: GrpcServerOptions): GrpcServer {
+export function createGrpcServer(options: GrpcServerOptions): GrpcServer {
+  const { host, port, services, isReady, maxConnectionAgeMs, logger } = options;
   setLogger(libraryLogger(logger));
   const server = new Server({ ...serverOptions, interceptors: [sendWindow] });
   const openStreams = new Set<GrpcContext>();
   const openCalls = new Set<(error: ConnectError) => void>();
   let stopReason: ServiceError | undefined;
   const takeStep = createTurnBudget(messagesPerTurn);
+  const ages =
+    maxConnectionAgeMs === undefined ? undefined : new ConnectionAges({ maxAgeMs: maxConnectionAgeMs, onAged });
   for (const served of services) {
     const { definition, handlers } = grpcMethodsOf(served, {
       openStreams,
       openCalls,
       takeStep,
       stopReason: () => stopReason,
+      hasAged: (peer) => ages?.hasAged(peer) === true,
       internalError: (error) => internalErrorOf(error, randomUUID(), logger),
     });
     server.addService(definition, handlers);
@@ -81,6 +91,12 @@ export function createGrpcServer({ host, port, services, isReady, logger }: Grpc
     services.map(({ service }) => service.file),
   );
 
+  function onAged(peer: string): void {
+    const reason = connectionAged();
+    for (const context of openStreams) if (context.peer === peer) context.endSoon(reason);
+    libraryStreams.end(grpcStatusOf(connectErrorOf(reason)), peer);
+  }
+
   let boundPort = port;
   let polling: NodeJS.Timeout | undefined;
   return {
@@ -89,6 +105,10 @@ export function createGrpcServer({ host, port, services, isReady, logger }: Grpc
     setServing: health.setServing,
     async start() {
       boundPort = await bind(server, host, port);
+      for (const each of http2ServersOf(server)) {
+        guardTimeouts(each);
+        each.on("session", (session) => ages?.follow(session));
+      }
       health.setServing(isReady());
       polling = setInterval(() => health.setServing(isReady()), healthPollMs);
       logger.info({ host, port: boundPort }, "gRPC is served");
@@ -99,7 +119,7 @@ export function createGrpcServer({ host, port, services, isReady, logger }: Grpc
       stopReason ??= new ServiceError("SHUTTING_DOWN", "this server is stopping; try again elsewhere");
       const stopError = connectErrorOf(stopReason);
       for (const context of openStreams) context.abort(stopReason);
-      libraryStreams.endAll(grpcStatusOf(stopError));
+      libraryStreams.end(grpcStatusOf(stopError));
       await shutDown(server, signal, () => {
         for (const fail of openCalls) fail(stopError);
       });

@@ -29,6 +29,8 @@ export interface HttpServerOptions {
   readonly readiness: Readiness;
   readonly registry: Registry;
   readonly corsOrigins: readonly string[];
+  /** Streams end at about this age. Default: at none. */
+  readonly maxConnectionAgeMs?: number;
   readonly logger: Logger;
 }
 
@@ -58,13 +60,13 @@ const noListenerLimit = 0;
  * names `HTTP_PORT`. When it stops, streams end with UNAVAILABLE, and what else is in flight has the grace to end.
  */
 export function createHttpServer(options: HttpServerOptions): HttpServer {
-  const { host, port, services, rest, readiness, registry, corsOrigins, logger } = options;
+  const { host, port, services, rest, readiness, registry, corsOrigins, maxConnectionAgeMs, logger } = options;
   const stopStreams = new AbortController();
   setMaxListeners(noListenerLimit, stopStreams.signal);
   const isCrossOrigin = createCrossOrigin(corsOrigins);
   const isProbe = createProbeHandler({ readiness, registry });
   const handlers = [
-    createConnectHandler({ services, stopStreams: stopStreams.signal, logger }),
+    createConnectHandler({ services, stopStreams: stopStreams.signal, maxConnectionAgeMs, logger }),
     createRest({ ...rest, logger }),
     createWelcome(),
     createDocs(),

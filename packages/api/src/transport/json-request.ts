@@ -7,14 +7,18 @@ import type { FieldViolation } from "@taskscheduler/domain";
 import { mayHoldImpossibleTime } from "./impossible-times.js";
 import { jsonFaults } from "./json-faults.js";
 
-/** A request in JSON, kept until it is known that Connect could read it: where it cannot, its error names no field. */
-export interface JsonRequest {
-  /** To be handed to Connect. */
-  readonly request: UniversalServerRequest;
+/** What is known of a request that Connect refuses: its own errors name no field. */
+export interface RequestFaults {
   /** What is wrong with it, field by field. */
   faults(): Promise<readonly FieldViolation[]>;
   /** It was readable. */
   forget(): void;
+}
+
+/** A request in JSON, kept until it is known that Connect could read it. */
+export interface JsonRequest extends RequestFaults {
+  /** To be handed to Connect. */
+  readonly request: UniversalServerRequest;
 }
 
 const jsonType = /^application\/(json|connect\+json|grpc-web\+json)\b/i;

@@ -11,7 +11,7 @@ type StreamCall = ServerWritableStream<unknown, unknown>;
 
 /**
  * Stands between a server and libraries that add services of their own to it (health, reflection). Their streams never
- * end by themselves, and a server waits for its streams when it stops: this ends them.
+ * end by themselves, and a server waits for its streams when it stops, or closes a connection: this ends them.
  */
 export class LibraryStreams implements AddService {
   readonly #server: AddService;
@@ -27,8 +27,9 @@ export class LibraryStreams implements AddService {
     this.#server.addService(definition, handlers);
   };
 
-  endAll(error: ServerErrorResponse): void {
-    for (const call of this.#open) call.emit("error", error);
+  /** @param peer of the connection whose streams end; default: all */
+  end(error: ServerErrorResponse, peer?: string): void {
+    for (const call of this.#open) if (peer === undefined || call.getPeer() === peer) call.emit("error", error);
   }
 
   #tracked(handler: UntypedHandleCall): UntypedHandleCall {

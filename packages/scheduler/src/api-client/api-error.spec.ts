@@ -2,7 +2,7 @@ import { create, toBinary } from "@bufbuild/protobuf";
 import { anyPack } from "@bufbuild/protobuf/wkt";
 import { Metadata, status } from "@grpc/grpc-js";
 import { ErrorInfoSchema, StatusSchema } from "@taskscheduler/proto";
-import { ApiError, failureLevel, verdictOn } from "./api-error.js";
+import { ApiError, causeToLeave, failureLevel, verdictOn } from "./api-error.js";
 
 function serviceError(code: number, reason?: string): Error {
   const metadata = new Metadata();
@@ -59,5 +59,20 @@ describe("API errors", () => {
     [status.INTERNAL, "INTERNAL", undefined],
   ])("of code %d with the reason %s judge the content as %s", (code, reason, verdict) => {
     expect(verdictOn(serviceError(code, reason))).toBe(verdict);
+  });
+
+  it("say whether the API that failed the call can do its job", () => {
+    const causeOf = (code: number, reason?: string) => causeToLeave(serviceError(code, reason));
+    expect(causeOf(status.UNAVAILABLE, "CONNECTION_AGED")).toBe("aged");
+    expect(causeOf(status.UNAVAILABLE, "SHUTTING_DOWN")).toBe("stopping");
+    expect(causeOf(status.UNAVAILABLE, "DATABASE_UNAVAILABLE")).toBe("unfit");
+    const { UNAVAILABLE, DEADLINE_EXCEEDED, CANCELLED, INTERNAL, UNIMPLEMENTED, UNKNOWN } = status;
+    for (const code of [UNAVAILABLE, DEADLINE_EXCEEDED, CANCELLED, INTERNAL, UNIMPLEMENTED, UNKNOWN]) {
+      expect(causeOf(code)).toBe("unfit");
+    }
+    const { FAILED_PRECONDITION, INVALID_ARGUMENT, OUT_OF_RANGE, RESOURCE_EXHAUSTED } = status;
+    for (const code of [FAILED_PRECONDITION, INVALID_ARGUMENT, OUT_OF_RANGE, RESOURCE_EXHAUSTED]) {
+      expect(causeOf(code)).toBeUndefined();
+    }
   });
 });

@@ -6,6 +6,7 @@ import { ErrorInfoSchema, StatusSchema } from "@taskscheduler/proto";
 const detailsKey = "grpc-status-details-bin";
 /** gRPC's codes that the scheduler itself gives. */
 export const internalCode: number = status.INTERNAL;
+export const deadlineExceededCode: number = status.DEADLINE_EXCEEDED;
 export const unavailableCode: number = status.UNAVAILABLE;
 
 /** Codes that an API which comes and goes answers with. */
@@ -17,11 +18,23 @@ const ordinaryCodes: ReadonlySet<number> = new Set([
 ]);
 
 const endedReason = "INCARNATION_ENDED";
+const agedReason = "CONNECTION_AGED";
+const stoppingReason = "SHUTTING_DOWN";
 /** gRPC itself refuses a message that is too large without a reason, in either direction. */
 const tooLargeReasons: ReadonlySet<string> = new Set(["", "REQUEST_TOO_LARGE"]);
 
 /** The same call, sent again, would fail again. */
 const permanentCodes: ReadonlySet<number> = new Set([status.INVALID_ARGUMENT, status.OUT_OF_RANGE]);
+
+/** The API could do its job, and judged the call. */
+const judgedCodes: ReadonlySet<number> = new Set([
+  ...permanentCodes,
+  status.FAILED_PRECONDITION,
+  status.RESOURCE_EXHAUSTED,
+]);
+
+/** Why a connection to an API is left. `unfit`: the API cannot do its job; `stopping`: it says so itself; `aged`: nothing is wrong with it. */
+export type LeaveCause = "unfit" | "stopping" | "aged";
 
 /** A call to the API that failed. */
 export class ApiError extends Error {
@@ -65,6 +78,14 @@ export function verdictOn(error: unknown): "PERMANENT" | "TOO_LARGE" | undefined
   const { isPermanent, code, reason } = ApiError.from(error);
   if (isPermanent) return "PERMANENT";
   return code === status.RESOURCE_EXHAUSTED && tooLargeReasons.has(reason) ? "TOO_LARGE" : undefined;
+}
+
+/** What a failed call says about the API that it went to; undefined: nothing. */
+export function causeToLeave(error: unknown): LeaveCause | undefined {
+  const { code, reason } = ApiError.from(error);
+  if (reason === agedReason) return "aged";
+  if (reason === stoppingReason) return "stopping";
+  return judgedCodes.has(code) ? undefined : "unfit";
 }
 
 /**

@@ -9,21 +9,22 @@ import {
 import { type Client, Metadata } from "@grpc/grpc-js";
 import { ApiError } from "./api-error.js";
 
-export interface UnaryOptions {
-  /** The call fails with DEADLINE_EXCEEDED after this. */
-  readonly deadlineMs: number;
-  readonly signal?: AbortSignal;
+export interface GrpcCall<I extends DescMessage> {
+  readonly request: MessageShape<I>;
+  /** Aborting one of them cancels the call, which then fails with the reason where that is an `ApiError`. */
+  readonly signals: readonly AbortSignal[];
 }
 
-/** @throws ApiError */
+/** @param deadlineMs the call fails with DEADLINE_EXCEEDED after this. @throws ApiError */
 export function callUnary<I extends DescMessage, O extends DescMessage>(
   client: Client,
   method: DescMethodUnary<I, O>,
-  request: MessageShape<I>,
-  { deadlineMs, signal }: UnaryOptions,
+  { request, signals }: GrpcCall<I>,
+  deadlineMs: number,
 ): Promise<MessageShape<O>> {
   return new Promise((resolve, reject) => {
-    if (signal?.aborted) return reject(ApiError.from(signal.reason));
+    const aborted = signals.find((signal) => signal.aborted);
+    if (aborted !== undefined) return reject(ApiError.from(aborted.reason));
     const cancel = (): void => call.cancel();
     const call = client.makeUnaryRequest(
       pathOf(method),
@@ -33,26 +34,26 @@ export function callUnary<I extends DescMessage, O extends DescMessage>(
       new Metadata(),
       { deadline: Date.now() + deadlineMs },
       (error, answer) => {
-        signal?.removeEventListener("abort", cancel);
+        for (const signal of signals) signal.removeEventListener("abort", cancel);
         if (error === null && answer !== undefined) resolve(answer);
-        else reject(ApiError.from(error));
+        else reject(failureOf(error, signals));
       },
     );
-    signal?.addEventListener("abort", cancel, { once: true });
+    for (const signal of signals) signal.addEventListener("abort", cancel, { once: true });
   });
 }
 
 /**
- * Yields what the server sends until it ends the stream. Leaving the loop or aborting the signal cancels the call.
+ * Yields what the server sends until it ends the stream. Leaving the loop or aborting a signal cancels the call.
  * @throws ApiError
  */
 export async function* callServerStream<I extends DescMessage, O extends DescMessage>(
   client: Client,
   method: DescMethodServerStreaming<I, O>,
-  request: MessageShape<I>,
-  signal: AbortSignal,
+  { request, signals }: GrpcCall<I>,
 ): AsyncGenerator<MessageShape<O>, void, undefined> {
-  if (signal.aborted) throw ApiError.from(signal.reason);
+  const aborted = signals.find((signal) => signal.aborted);
+  if (aborted !== undefined) throw ApiError.from(aborted.reason);
   const call = client.makeServerStreamRequest(
     pathOf(method),
     (message: MessageShape<I>) => Buffer.from(toBinary(method.input, message)),
@@ -63,15 +64,20 @@ export async function* callServerStream<I extends DescMessage, O extends DescMes
   // A cancelled call says so once more when nobody listens.
   call.on("error", () => undefined);
   const cancel = (): void => call.cancel();
-  signal.addEventListener("abort", cancel, { once: true });
+  for (const signal of signals) signal.addEventListener("abort", cancel, { once: true });
   try {
     for await (const message of call as AsyncIterable<MessageShape<O>>) yield message;
   } catch (error) {
-    throw ApiError.from(error);
+    throw failureOf(error, signals);
   } finally {
-    signal.removeEventListener("abort", cancel);
+    for (const signal of signals) signal.removeEventListener("abort", cancel);
     call.cancel();
   }
+}
+
+function failureOf(error: unknown, signals: readonly AbortSignal[]): ApiError {
+  const reasons: unknown[] = signals.filter((signal) => signal.aborted).map((signal) => signal.reason);
+  return reasons.find((reason) => reason instanceof ApiError) ?? ApiError.from(error);
 }
 
 function pathOf(method: DescMethodUnary | DescMethodServerStreaming): string {

@@ -2,14 +2,14 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import type { DueOccurrence, FeedWindow, SubscribeResponse } from "@taskscheduler/proto";
 import { createBackoff, type Logger, sleep } from "@taskscheduler/runtime";
 import type { ApiClient } from "../api-client/api-client.js";
-import { ApiError, failureLevel } from "../api-client/api-error.js";
+import { ApiError, causeToLeave, deadlineExceededCode, failureLevel } from "../api-client/api-error.js";
 import type { ArmedOccurrences } from "../claims/armed-occurrences.js";
 import type { HeldClaims } from "../claims/held-claims.js";
 import { occurrenceKey } from "../claims/occurrence-key.js";
 import type { Session } from "../lease/session.js";
 
-/** A stream without a window for this long, or for two leases, is dead. */
-const shortestSilenceMs = 10_000;
+/** The API sends a window every 2 s, or what falls due. A stream that is silent for this long is dead. */
+const longestSilenceMs = 10_000;
 /** Occurrences are armed in pieces, so that runs come in between. */
 const occurrencesPerTurn = 2_000;
 
@@ -85,18 +85,18 @@ export class Subscription {
   }
 
   async #follow(incarnation: number, ended: AbortSignal, signal: AbortSignal): Promise<void> {
-    const { client, session, armed } = this.#options;
+    const { client, armed } = this.#options;
     const cut = new AbortController();
     const cutNow = (): void => cut.abort();
-    const silenceMs = Math.max(shortestSilenceMs, 2 * session.leaseMs);
-    const watchdog = setTimeout(cutNow, silenceMs);
+    const silence = new ApiError(deadlineExceededCode, `the feed was silent for ${longestSilenceMs} ms`);
+    const watchdog = setTimeout(() => cut.abort(silence), longestSilenceMs);
     for (const each of [ended, signal]) each.addEventListener("abort", cutNow, { once: true });
     if (ended.aborted || signal.aborted) cutNow();
     armed.beginGeneration();
     try {
       for await (const event of client.subscribe({ incarnation }, cut.signal)) {
+        watchdog.refresh();
         if (event.event.case === "window") {
-          watchdog.refresh();
           this.#windowArrived(event.event.value);
         } else {
           await this.#take(event, cut.signal);
@@ -151,7 +151,8 @@ export class Subscription {
 
   #logFailure(err: unknown, incarnation: number): void {
     const { logger } = this.#options;
-    if (this.#isLive) logger.warn({ err, incarnation }, "the feed was cut; subscribing again");
+    if (causeToLeave(err) === "aged") logger.debug({ incarnation }, "the API ended the connection for its age");
+    else if (this.#isLive) logger.warn({ err, incarnation }, "the feed was cut; subscribing again");
     else logger[failureLevel(err)]({ err, incarnation }, "the feed failed");
   }
 }

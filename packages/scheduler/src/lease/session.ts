@@ -12,6 +12,7 @@ const beatsPerLease = 5;
 /** While the feed is cut, withdrawals are learnt from heartbeats alone. */
 const beatIntervalWithoutFeedMs = 100;
 const shortestBeatDeadlineMs = 500;
+const longestBeatDeadlineMs = 2_500;
 
 /** What a session tells, and asks, the rest of the scheduler. */
 export interface SessionListener {
@@ -162,7 +163,7 @@ export class Session {
           draining: this.#isDraining,
           leaving: this.#isLeaving,
         },
-        { deadlineMs: Math.max(shortestBeatDeadlineMs, leaseMs / 2), signal },
+        { deadlineMs: beatDeadlineMs(leaseMs), signal },
       );
       this.#failure = undefined;
       if (this.#registration !== registration) return;
@@ -233,6 +234,20 @@ export class Session {
     this.#waiting = undefined;
     signal.removeEventListener("abort", wake);
   }
+}
+
+/**
+ * How long an API has to answer a heartbeat, before the scheduler leaves it for another one: half a lease.
+ *
+ * With the default lease of 5 s nothing may start 4.5 s after the last heartbeat that was acknowledged was sent (a
+ * margin of 0.5 s, see `Lease`). The next one is sent 1 s later, and has 2.5 s. So 1 s is left to connect to another API
+ * and to have a heartbeat acknowledged there, and no start is late. An API that knows that its database is away says so
+ * sooner, after 2 s. From a lease of 2 s on the first such heartbeat leaves some time; with a shorter one the deadline is
+ * the shortest that a busy machine keeps, and the lease may run out first: then what is due starts as soon as another
+ * API has acknowledged a heartbeat, or a new registration.
+ */
+function beatDeadlineMs(leaseMs: number): number {
+  return Math.min(longestBeatDeadlineMs, Math.max(shortestBeatDeadlineMs, leaseMs / 2));
 }
 
 function heldClaimsOf({ claims }: HeldSnapshot) {

@@ -755,7 +755,8 @@ export const ExecutionService: GenService<{
   },
   /**
    * Streams the unfinished executions and then every change of any, in commit order, none left out and none twice.
-   * OUT_OF_RANGE: the token is older than the change log; watch again without one.
+   * OUT_OF_RANGE: the token is older than the change log; watch again without one. UNAVAILABLE: the server stops, lacks its
+   * database or ends an old connection; watch again with the last token.
    *
    * @generated from rpc taskscheduler.v1.ExecutionService.WatchExecutions
    */

@@ -809,7 +809,7 @@ export const AttemptFailureSchema: GenEnum<AttemptFailure> = /*@__PURE__*/
 
 /**
  * What the scheduler calls. Internal: it may change with any release. Instants are epoch milliseconds by the database's
- * clock, of the years 1 to 9999.
+ * clock, of the years 1 to 9999. UNAVAILABLE: call another API under the same incarnation.
  *
  * @generated from service taskscheduler.v1.SchedulerService
  */
@@ -836,7 +836,8 @@ export const SchedulerService: GenService<{
     output: typeof HeartbeatResponseSchema;
   },
   /**
-   * Streams what falls due soon in the shards of an incarnation.
+   * Streams what falls due soon in the shards of an incarnation. Ends when the shards change; with UNAVAILABLE when the API
+   * is not ready (DATABASE_UNAVAILABLE), stops, or ends an old connection (CONNECTION_AGED).
    *
    * @generated from rpc taskscheduler.v1.SchedulerService.Subscribe
    */

@@ -1054,6 +1054,7 @@ export const TaskService: GenService<{
   /**
    * Streams tasks and then every change that users make of them, in commit order, none left out and none twice; what a fire
    * changes, WatchExecutions tells. OUT_OF_RANGE: the token is older than the change log; watch again without one.
+   * UNAVAILABLE: the server stops, lacks its database or ends an old connection; watch again with the last token.
    *
    * @generated from rpc taskscheduler.v1.TaskService.WatchTasks
    */
