@@ -13,6 +13,7 @@ export { PortError } from "./port-error.js";
 export { createProbeHandler, type ProbeHandler, type ProbeHandlerOptions } from "./probe-handler.js";
 export { createProbeServer, type ProbeServer, type ProbeServerOptions } from "./probe-server.js";
 export { type ProcessOptions, runProcess } from "./process.js";
+export { openProcessLog, type ProcessLog, type ProcessLogOptions } from "./process-log.js";
 export { sleep } from "./sleep.js";
 export {
   fileVariable,
