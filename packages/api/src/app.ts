@@ -1,5 +1,5 @@
 import { ExecutionService, SchedulerService, TaskService } from "@taskscheduler/proto";
-import { createMetrics, type Logger, type Part } from "@taskscheduler/runtime";
+import type { Logger, Part, Registry } from "@taskscheduler/runtime";
 import { createBackend } from "./backend.js";
 import { createCensus } from "./census.js";
 import { createChangeLog } from "./changes/change-log.js";
@@ -31,8 +31,7 @@ export interface App {
 }
 
 /** Puts the rooms together: the database and its log, the services on them, the policies around, the ports. */
-export function createApp(config: ApiConfig, logger: Logger): App {
-  const { registry } = createMetrics();
+export function createApp(config: ApiConfig, logger: Logger, registry: Registry): App {
   const metrics = createApiMetrics(registry);
 
   const database = createDatabase({ url: config.databaseUrl });

@@ -80,6 +80,8 @@ const schema = z
 export interface ApiConfig {
   /** `mariadb://user:password@host:port/database`: holds a password, never to be logged. */
   readonly databaseUrl: string;
+  /** The path that `DATABASE_URL_FILE` names. */
+  readonly databaseUrlFile: string | undefined;
   readonly host: string;
   /** 0: any that is free. */
   readonly httpPort: number;
@@ -101,6 +103,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): A
   const variables = parseEnvironment(schema, env, { notSupportedYet });
   return Object.freeze({
     databaseUrl: variables.DATABASE_URL ?? variables.DATABASE_URL_FILE ?? "",
+    databaseUrlFile: env["DATABASE_URL_FILE"] || undefined,
     host: variables.HOST,
     httpPort: variables.HTTP_PORT,
     grpcPort: variables.GRPC_PORT,

@@ -5,6 +5,7 @@ export { Backoff, type BackoffOptions, createBackoff } from "./backoff.js";
 export { ConfigError, exitOnConfigError } from "./config-error.js";
 export { parseEnvironment } from "./environment.js";
 export { type Failpoint, failpointsInProduction, failpointsVariable, withFailpoints } from "./failpoints.js";
+export { readFileAgain } from "./file-again.js";
 export { closeHttpServer, listenHttp } from "./http-listener.js";
 export { createLogger, type Logger, type LoggerOptions } from "./logger.js";
 export { createMetrics, type Metrics } from "./metrics.js";
@@ -14,6 +15,8 @@ export { createProbeHandler, type ProbeHandler, type ProbeHandlerOptions } from 
 export { createProbeServer, type ProbeServer, type ProbeServerOptions } from "./probe-server.js";
 export { type ProcessOptions, runProcess } from "./process.js";
 export { openProcessLog, type ProcessLog, type ProcessLogOptions } from "./process-log.js";
+export type { ProcessSignals } from "./process-signals.js";
+export { type Reloader, Reloaders, type ReloadOutcome } from "./reloaders.js";
 export { sleep } from "./sleep.js";
 export {
   fileVariable,

@@ -14,7 +14,7 @@ import {
 } from "@taskscheduler/runtime";
 import type { RunLimits } from "./runner/run-limits.js";
 import { parseAddressRange } from "./targets/address-range.js";
-import { noWebhookSecrets, parseWebhookSecrets, type WebhookSecrets } from "./targets/webhook-secrets.js";
+import { type ListedSecrets, noWebhookSecrets, parseWebhookSecrets } from "./targets/webhook-secrets.js";
 
 export interface SchedulerConfig {
   /** `host:port`. */
@@ -25,7 +25,9 @@ export interface SchedulerConfig {
   readonly limits: RunLimits;
   /** Ranges such as `10.0.0.0/8` that targets may be in although they are not public. */
   readonly targetAllowCidrs: readonly string[];
-  readonly webhookSecrets: WebhookSecrets;
+  readonly webhookSecrets: ListedSecrets;
+  /** The path that `WEBHOOK_SECRETS_FILE` names. */
+  readonly webhookSecretsFile: string | undefined;
   readonly logLevel: string;
   readonly shutdownGraceMs: number;
   /** For tests alone. */
@@ -117,6 +119,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): S
     }),
     targetAllowCidrs: variables.TARGET_ALLOW_CIDRS,
     webhookSecrets: variables.WEBHOOK_SECRETS_FILE,
+    webhookSecretsFile: env["WEBHOOK_SECRETS_FILE"] || undefined,
     logLevel: variables.LOG_LEVEL,
     shutdownGraceMs: variables.SHUTDOWN_GRACE_MS,
     failpoints: variables.FAILPOINTS,
