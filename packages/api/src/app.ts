@@ -23,6 +23,10 @@ import { createWriteGroup } from "./writes/write-group.js";
 
 const DAY_MS = 24 * 60 * 60 * 1000;
 const REQUEST_RETENTION_MS = DAY_MS;
+/** How long a stopping API accepts connections, for balancers that do not know yet; a share of a short grace. */
+const MAX_ACCEPT_MS = 2_000;
+const ACCEPT_SHARE = 0.25;
+
 export interface App {
   /** In the order of starting. */
   readonly parts: readonly Part[];
@@ -70,6 +74,7 @@ export function createApp(config: ApiConfig, logger: Logger, registry: Registry)
 
   let isStopping = false;
   const isReady = () => !isStopping && backend.isReady();
+  const acceptMs = Math.min(MAX_ACCEPT_MS, config.shutdownGraceMs * ACCEPT_SHARE);
   const publicServices = [
     { service: TaskService, impl: tasks },
     { service: ExecutionService, impl: executions },
@@ -79,6 +84,7 @@ export function createApp(config: ApiConfig, logger: Logger, registry: Registry)
     port: config.grpcPort,
     services: [...publicServices, { service: SchedulerService, impl: scheduler }],
     isReady,
+    acceptMs,
     logger,
   });
   const httpServer = createHttpServer({
@@ -96,6 +102,7 @@ export function createApp(config: ApiConfig, logger: Logger, registry: Registry)
     isReady,
     registry,
     corsOrigins: config.corsOrigins,
+    acceptMs,
     logger,
   });
   return {

@@ -1,12 +1,14 @@
 export { Counter, Gauge, Histogram, Registry } from "prom-client";
 export { z } from "zod";
 export { aborted } from "./aborted.js";
+export { Arrivals } from "./arrivals.js";
 export { Backoff, type BackoffOptions, createBackoff } from "./backoff.js";
 export { ConfigError, exitOnConfigError } from "./config-error.js";
 export { parseEnvironment } from "./environment.js";
 export { type Failpoint, failpointsInProduction, failpointsVariable, withFailpoints } from "./failpoints.js";
 export { readFileAgain } from "./file-again.js";
-export { closeHttpServer, listenHttp } from "./http-listener.js";
+export { HttpConnections, type HttpConnectionsOptions } from "./http-connections.js";
+export { listenHttp } from "./http-listener.js";
 export { createLogger, type Logger, type LoggerOptions } from "./logger.js";
 export { createMetrics, type Metrics } from "./metrics.js";
 export type { Part } from "./part.js";

@@ -38,6 +38,7 @@ export async function run(signals: ProcessSignals): Promise<void> {
     parts: [probes, scheduler],
     onStopping: () => {
       isStopping = true;
+      probes.onStopping();
     },
   });
 }

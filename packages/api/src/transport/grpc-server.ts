@@ -11,6 +11,7 @@ import type { GrpcContext } from "./grpc-context.js";
 import { addHealth } from "./grpc-health.js";
 import { grpcMethodsOf } from "./grpc-methods.js";
 import { addReflection } from "./grpc-reflection.js";
+import { GrpcSessions } from "./grpc-sessions.js";
 import { grpcStatusOf } from "./grpc-status.js";
 import { sendWindow } from "./grpc-window.js";
 import { LibraryStreams } from "./library-streams.js";
@@ -25,6 +26,8 @@ export interface GrpcServerOptions {
   readonly services: readonly ServedService[];
   /** What health says; asked when the server starts and every half second. */
   readonly isReady: () => boolean;
+  /** How long at most new connections are accepted after a stop. Default: 2 s. */
+  readonly acceptMs?: number;
   readonly logger: Logger;
 }
 
@@ -48,6 +51,7 @@ const serverOptions: ServerOptions = {
   "grpc.keepalive_timeout_ms": 10_000,
 };
 
+const ACCEPT_MS = 2_000;
 /** What the last answers have to leave the process. */
 const answerMs = 500;
 
@@ -56,7 +60,8 @@ const answerMs = 500;
  * `GRPC_PORT`. When it stops, streams end with UNAVAILABLE, so that their readers go elsewhere; unary calls may end by
  * themselves until the grace is over, and end with UNAVAILABLE then.
  */
-export function createGrpcServer({ host, port, services, isReady, logger }: GrpcServerOptions): GrpcServer {
+export function createGrpcServer(options: GrpcServerOptions): GrpcServer {
+  const { host, port, services, isReady, acceptMs = ACCEPT_MS, logger } = options;
   setLogger(libraryLogger(logger));
   const server = new Server({ ...serverOptions, interceptors: [sendWindow] });
   const openStreams = new Set<GrpcContext>();
@@ -81,6 +86,7 @@ export function createGrpcServer({ host, port, services, isReady, logger }: Grpc
     services.map(({ service }) => service.file),
   );
 
+  const sessions = new GrpcSessions();
   let boundPort = port;
   let polling: NodeJS.Timeout | undefined;
   return {
@@ -89,6 +95,7 @@ export function createGrpcServer({ host, port, services, isReady, logger }: Grpc
     setServing: health.setServing,
     async start() {
       boundPort = await bind(server, host, port);
+      sessions.follow(server);
       health.setServing(isReady());
       polling = setInterval(() => health.setServing(isReady()), healthPollMs);
       logger.info({ host, port: boundPort }, "gRPC is served");
@@ -100,6 +107,7 @@ export function createGrpcServer({ host, port, services, isReady, logger }: Grpc
       const stopError = connectErrorOf(stopReason);
       for (const context of openStreams) context.abort(stopReason);
       libraryStreams.endAll(grpcStatusOf(stopError));
+      await sessions.leave(acceptMs, signal);
       await shutDown(server, signal, () => {
         for (const fail of openCalls) fail(stopError);
       });

@@ -2,8 +2,8 @@ import { setMaxListeners } from "node:events";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { ServiceError } from "@taskscheduler/domain";
 import {
-  closeHttpServer,
   createProbeHandler,
+  HttpConnections,
   type Logger,
   listenHttp,
   type Part,
@@ -28,6 +28,10 @@ export interface HttpServerOptions {
   readonly isReady: () => boolean;
   readonly registry: Registry;
   readonly corsOrigins: readonly string[];
+  /** The next answer on a connection of about this age closes the connection. Default: 10 minutes. */
+  readonly maxConnectionAgeMs?: number;
+  /** How long at most new connections are accepted after a stop. Default: 2 s. */
+  readonly acceptMs?: number;
   readonly logger: Logger;
 }
 
@@ -54,10 +58,11 @@ const noListenerLimit = 0;
 
 /**
  * Everything that speaks HTTP/1.1: probes, REST, documentation, Connect and gRPC-Web. Its start throws a `PortError` that
- * names `HTTP_PORT`. When it stops, streams end with UNAVAILABLE, and what else is in flight has the grace to end.
+ * names `HTTP_PORT`. When it stops, streams end with UNAVAILABLE, new connections are served for a moment, and what
+ * is in flight has the grace to end.
  */
 export function createHttpServer(options: HttpServerOptions): HttpServer {
-  const { host, port, services, rest, isReady, registry, corsOrigins, logger } = options;
+  const { host, port, services, rest, isReady, registry, corsOrigins, maxConnectionAgeMs, acceptMs, logger } = options;
   const stopStreams = new AbortController();
   setMaxListeners(noListenerLimit, stopStreams.signal);
   const isCrossOrigin = createCrossOrigin(corsOrigins);
@@ -77,6 +82,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     response.once("finish", () => cutUnread(request));
     handle(request, response);
   });
+  const connections = new HttpConnections(server, { maxAgeMs: maxConnectionAgeMs, acceptMs });
   let boundPort = port;
   return {
     name: "HTTP server",
@@ -87,7 +93,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     },
     async stop(signal) {
       stopStreams.abort(new ServiceError("SHUTTING_DOWN", "this server is stopping; try again elsewhere"));
-      await closeHttpServer(server, signal);
+      await connections.close(signal);
     },
   };
 }
