@@ -11,7 +11,7 @@ import { spawn } from "node:child_process";
  */
 export function guard(pids, folders = []) {
   const script = `
-    trap '' HUP INT TERM
+    trap '' HUP INT QUIT TERM
     read -r _
     for pid in ${pids.join(" ")}; do
       kill -TERM "$pid" 2>/dev/null || continue

@@ -67,7 +67,7 @@ function listenForSignals() {
     if (request.signal.aborted && performance.now() - firstAt > sameSignalMs) hurry();
     request.abort();
   };
-  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, receive);
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT"]) process.on(signal, receive);
   whenNpmDies(receive);
   return Object.assign(request, {
     onSecond: (action) => {

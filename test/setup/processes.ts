@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
+import { closeSync, openSync } from "node:fs";
 import { join } from "node:path";
 import { root } from "../../scripts/paths.mjs";
 import { freePort } from "../../scripts/ports.mjs";
@@ -28,13 +29,18 @@ export interface ApiProcess extends ServiceProcess {
   readonly grpcAddress: string;
 }
 
-export interface ApiOptions {
-  readonly databaseUrl: string;
-  readonly httpPort?: number;
-  readonly grpcPort?: number;
+interface ProcessOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** Options of Node.js itself. */
   readonly nodeArgs?: readonly string[];
+  /** Where standard output and standard error go. Default: what `output` tells. */
+  readonly outputPath?: string;
+}
+
+export interface ApiOptions extends ProcessOptions {
+  readonly databaseUrl: string;
+  readonly httpPort?: number;
+  readonly grpcPort?: number;
 }
 
 /** Starts the built API; `ready()` waits until it can do its job. */
@@ -42,16 +48,13 @@ export async function startApi(options: ApiOptions): Promise<ApiProcess> {
   const httpPort = options.httpPort ?? (await freePort());
   const grpcPort = options.grpcPort ?? (await freePort());
   const env = { DATABASE_URL: options.databaseUrl, GRPC_PORT: String(grpcPort), AUTH: "off", ...options.env };
-  const service = startProcess("api", httpPort, env, options.nodeArgs);
+  const service = startProcess("api", httpPort, { ...options, env });
   return { ...service, grpcAddress: `127.0.0.1:${grpcPort}` };
 }
 
-export interface SchedulerOptions {
+export interface SchedulerOptions extends ProcessOptions {
   readonly apiAddress: string;
   readonly schedulerId?: string;
-  readonly env?: Readonly<Record<string, string>>;
-  /** Options of Node.js itself. */
-  readonly nodeArgs?: readonly string[];
 }
 
 /** Starts the built scheduler; `ready()` waits until it can do its job. */
@@ -61,7 +64,7 @@ export async function startScheduler(options: SchedulerOptions): Promise<Service
     ...(options.schedulerId === undefined ? {} : { SCHEDULER_ID: options.schedulerId }),
     ...options.env,
   };
-  return startProcess("scheduler", await freePort(), env, options.nodeArgs);
+  return startProcess("scheduler", await freePort(), { ...options, env });
 }
 
 /** All that this file's specs have started, so that none outlives them. */
@@ -75,10 +78,10 @@ export async function killAll(): Promise<void> {
 function startProcess(
   name: "api" | "scheduler",
   httpPort: number,
-  env: Readonly<Record<string, string>>,
-  nodeArgs: readonly string[] = [],
+  { env, nodeArgs = [], outputPath }: ProcessOptions,
 ): ServiceProcess {
   const main = join(root, "packages", name, "dist", "main.js");
+  const output = outputPath === undefined ? "pipe" : openSync(outputPath, "a");
   const child = spawn(process.execPath, [...nodeArgs, main], {
     env: {
       PATH: process.env["PATH"],
@@ -87,8 +90,9 @@ function startProcess(
       LOG_LEVEL: "info",
       ...env,
     },
-    stdio: ["ignore", "pipe", "pipe"],
+    stdio: ["ignore", output, output],
   });
+  if (typeof output === "number") closeSync(output);
   running.add(child);
   const chunks: string[] = [];
   for (const stream of [child.stdout, child.stderr]) {

@@ -1,5 +1,5 @@
 import { ExecutionService, SchedulerService, TaskService } from "@taskscheduler/proto";
-import { createMetrics, type Logger, type Part, ReadinessLog } from "@taskscheduler/runtime";
+import { type Logger, type Part, ReadinessLog, type Registry } from "@taskscheduler/runtime";
 import { createBackend } from "./backend.js";
 import { createCensus } from "./census.js";
 import { createChangeLog } from "./changes/change-log.js";
@@ -26,6 +26,10 @@ import { createWriteGroup } from "./writes/write-group.js";
 
 const DAY_MS = 24 * 60 * 60 * 1000;
 const REQUEST_RETENTION_MS = DAY_MS;
+/** How long a stopping API accepts connections, for balancers that do not know yet; a share of a short grace. */
+const MAX_ACCEPT_MS = 2_000;
+const ACCEPT_SHARE = 0.25;
+
 export interface App {
   /** In the order of starting. */
   readonly parts: readonly Part[];
@@ -34,8 +38,7 @@ export interface App {
 }
 
 /** Puts the rooms together: the database and its log, the services on them, the policies around, the ports. */
-export function createApp(config: ApiConfig, logger: Logger): App {
-  const { registry } = createMetrics();
+export function createApp(config: ApiConfig, logger: Logger, registry: Registry): App {
   const metrics = createApiMetrics(registry);
 
   const connect = createConnector(config.database);
@@ -84,6 +87,7 @@ export function createApp(config: ApiConfig, logger: Logger): App {
     return [...reasons, ...health.reasons()];
   };
   const readinessLog = new ReadinessLog({ readiness, logger });
+  const acceptMs = Math.min(MAX_ACCEPT_MS, config.shutdownGraceMs * ACCEPT_SHARE);
   const publicServices = [
     { service: TaskService, impl: tasks },
     { service: ExecutionService, impl: executions },
@@ -94,6 +98,7 @@ export function createApp(config: ApiConfig, logger: Logger): App {
     services: [...publicServices, { service: SchedulerService, impl: scheduler }],
     isReady: () => readiness().length === 0,
     maxConnectionAgeMs: config.maxConnectionAgeMs,
+    acceptMs,
     logger,
   });
   const httpServer = createHttpServer({
@@ -112,6 +117,7 @@ export function createApp(config: ApiConfig, logger: Logger): App {
     registry,
     corsOrigins: config.corsOrigins,
     maxConnectionAgeMs: config.maxConnectionAgeMs,
+    acceptMs,
     logger,
   });
   return {

@@ -89,6 +89,8 @@ const schema = z
 /** How the API process is configured, checked and frozen. */
 export interface ApiConfig {
   readonly database: DatabaseAddress;
+  /** The path that `DATABASE_URL_FILE` names. */
+  readonly databaseUrlFile: string | undefined;
   readonly host: string;
   /** 0: any that is free. */
   readonly httpPort: number;
@@ -112,6 +114,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): A
   const variables = parseEnvironment(schema, env, { notSupportedYet });
   return Object.freeze({
     database: withCa(variables.DATABASE_URL ?? variables.DATABASE_URL_FILE, variables.DATABASE_TLS_CA_FILE),
+    databaseUrlFile: env["DATABASE_URL_FILE"] || undefined,
     host: variables.HOST,
     httpPort: variables.HTTP_PORT,
     grpcPort: variables.GRPC_PORT,

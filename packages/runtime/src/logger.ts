@@ -1,5 +1,4 @@
 import { type DestinationStream, type Logger, type LoggerOptions as PinoOptions, pino } from "pino";
-import { PinoPretty } from "pino-pretty";
 
 export type { Logger } from "pino";
 
@@ -8,12 +7,12 @@ export interface LoggerOptions {
   readonly name: string;
   /** One of pino's levels. */
   readonly level: string;
-  /** Where the lines go; default: standard output, for people where that is a terminal. */
+  /** Takes the lines. Default: `process.stdout`; a process that lives long uses `openProcessLog`. */
   readonly destination?: DestinationStream;
 }
 
-/** Writes a line of JSON a message, at once: nothing is lost when the process ends. */
-export function createLogger({ name, level, destination = standardOutput() }: LoggerOptions): Logger {
+/** Writes a line of JSON a message. */
+export function createLogger({ name, level, destination = process.stdout }: LoggerOptions): Logger {
   const options: PinoOptions = {
     name,
     level,
@@ -21,9 +20,4 @@ export function createLogger({ name, level, destination = standardOutput() }: Lo
     formatters: { level: (label) => ({ level: label }) },
   };
   return pino(options, destination);
-}
-
-function standardOutput(): DestinationStream {
-  if (!process.stdout.isTTY) return pino.destination({ dest: 1, sync: true });
-  return PinoPretty({ sync: true, ignore: "pid,hostname", translateTime: "SYS:HH:MM:ss.l" });
 }

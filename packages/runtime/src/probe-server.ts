@@ -1,5 +1,6 @@
 import { createServer } from "node:http";
-import { closeHttpServer, listenHttp } from "./http-listener.js";
+import { HttpConnections } from "./http-connections.js";
+import { listenHttp } from "./http-listener.js";
 import type { Logger } from "./logger.js";
 import type { Part } from "./part.js";
 import { createProbeHandler, type ProbeHandlerOptions } from "./probe-handler.js";
@@ -14,6 +15,8 @@ export interface ProbeServerOptions extends ProbeHandlerOptions {
 export interface ProbeServer extends Part {
   /** The port that is bound; before the start, the one that is asked for. */
   port(): number;
+  /** To be called when the process begins to stop, long before this part does. */
+  onStopping(): void;
 }
 
 /** An HTTP server with the probes and nothing else. Its start throws a `PortError` that names `HTTP_PORT`. */
@@ -24,14 +27,16 @@ export function createProbeServer({ host, port, logger, ...probes }: ProbeServer
     request.resume();
     response.writeHead(404).end();
   });
+  const connections = new HttpConnections(server);
   let boundPort = port;
   return {
     name: "probe server",
     port: () => boundPort,
+    onStopping: () => connections.leave(),
     async start() {
       boundPort = await listenHttp(server, host, port, "HTTP_PORT");
       logger.info({ host, port: boundPort }, "probes and metrics are served");
     },
-    stop: (signal) => closeHttpServer(server, signal),
+    stop: (signal) => connections.close(signal),
   };
 }

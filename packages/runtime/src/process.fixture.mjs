@@ -1,11 +1,14 @@
 /** What process.spec.ts runs in a process of its own; its argument says how it behaves. */
 import { once } from "node:events";
 import { createServer } from "node:http";
-import { createLogger, createMetrics, createProbeServer, runProcess, sleep } from "./index.ts";
+import { createMetrics, createProbeServer, openProcessLog, Reloaders, runProcess, sleep } from "./index.ts";
+import { ProcessSignals } from "./process-signals.ts";
 
+const signals = new ProcessSignals();
+signals.listen();
 const mode = process.argv[2];
 const say = (text) => console.log(text);
-const logger = createLogger({ name: "fixture", level: "info" });
+const { logger } = openProcessLog({ name: "fixture", level: "info" });
 const keepAlive = setInterval(() => undefined, 60_000);
 
 const plain = (name) => ({
@@ -38,6 +41,8 @@ async function takenPort() {
 const between = mode === "plain" ? [] : [mode === "taken-port" ? await takenPort() : slow];
 await runProcess({
   logger,
+  signals,
+  reloaders: new Reloaders(logger),
   shutdownGraceMs: mode === "short-grace" ? 100 : 10_000,
   parts: [plain("first"), ...between, plain("second")],
   onStopping: () => say("not ready"),

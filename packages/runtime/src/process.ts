@@ -2,9 +2,15 @@ import { aborted } from "./aborted.js";
 import type { Logger } from "./logger.js";
 import type { Part } from "./part.js";
 import { PortError } from "./port-error.js";
+import type { ProcessSignals, SignalReactions } from "./process-signals.js";
+import type { Reloaders } from "./reloaders.js";
 
 export interface ProcessOptions {
   readonly logger: Logger;
+  /** They listen already. */
+  readonly signals: ProcessSignals;
+  /** What SIGHUP reloads. */
+  readonly reloaders: Reloaders;
   /** How long what is in flight may take after the signal. */
   readonly shutdownGraceMs: number;
   /** Started in this order, stopped in reverse. */
@@ -14,19 +20,22 @@ export interface ProcessOptions {
 }
 
 /** A terminal and npm both hand on a Ctrl-C: signals this close to the first are the same one. */
-const sameSignalMs = 500;
+const SAME_SIGNAL_MS = 500;
 /** What parts have, after the grace is over, to drop what is left. */
-const dropMs = 2_000;
-const stopSignals = ["SIGTERM", "SIGINT"] as const;
+const DROP_MS = 2_000;
+/** A person or a supervisor that sends one of these again is impatient. A limit of CPU time comes every second. */
+const IMPATIENT_SIGNALS: readonly NodeJS.Signals[] = ["SIGTERM", "SIGINT", "SIGQUIT"];
 
 /**
  * Runs a process from the start of its parts to its end, and ends it:
- * with 0 after SIGTERM or SIGINT, with 1 when a part failed, when a part did not end within the grace, and at once on an
- * error that nobody caught. A second signal ends it at once too, with 128 and the signal's number.
+ * - with 0 after a signal to stop,
+ * - with 1 when a part failed, when a part did not end within the grace, and at once on an error that nobody caught,
+ * - at once with 128 and the signal's number on a second SIGTERM, SIGINT or SIGQUIT.
  *
  * Never resolves: the process ends first.
  */
-export async function runProcess({ logger, shutdownGraceMs, parts, onStopping }: ProcessOptions): Promise<void> {
+export async function runProcess(options: ProcessOptions): Promise<void> {
+  const { logger, signals, reloaders, shutdownGraceMs, parts, onStopping } = options;
   const stopping = new AbortController();
   let exitCode = 0;
   const stop = (): void => {
@@ -35,7 +44,15 @@ export async function runProcess({ logger, shutdownGraceMs, parts, onStopping }:
     stopping.abort();
   };
   endOnUncaughtErrors(logger);
-  listenForSignals(logger, stop);
+  signals.react({
+    stop: createStopReaction(logger, stop),
+    reload() {
+      if (stopping.signal.aborted) return;
+      logger.info({ signal: "SIGHUP" }, "reloading");
+      void reloaders.run();
+    },
+    ignored: createIgnoredReaction(logger),
+  });
 
   const begun: Part[] = [];
   const fail = (error: unknown, part: Part, deed: string): void => {
@@ -61,7 +78,7 @@ export async function runProcess({ logger, shutdownGraceMs, parts, onStopping }:
   setTimeout(() => {
     logger.fatal("a part did not end within the grace");
     process.exit(1);
-  }, shutdownGraceMs + dropMs);
+  }, shutdownGraceMs + DROP_MS);
   for (const part of begun.reverse()) {
     await part.stop(grace.signal).catch((error: unknown) => fail(error, part, "stop"));
   }
@@ -78,18 +95,26 @@ function endOnUncaughtErrors(logger: Logger): void {
   process.on("unhandledRejection", end);
 }
 
-function listenForSignals(logger: Logger, stop: () => void): void {
+function createStopReaction(logger: Logger, stop: () => void): SignalReactions["stop"] {
   let firstAtMs: number | undefined;
-  const onSignal = (signal: NodeJS.Signals, number: number): void => {
+  return (signal, number) => {
     const nowMs = performance.now();
     if (firstAtMs === undefined) {
       firstAtMs = nowMs;
       logger.info({ signal }, "stopping");
       stop();
-    } else if (nowMs - firstAtMs > sameSignalMs) {
+    } else if (nowMs - firstAtMs > SAME_SIGNAL_MS && IMPATIENT_SIGNALS.includes(signal)) {
       logger.warn({ signal }, "a second signal: what is in flight is dropped");
       process.exit(128 + number);
     }
   };
-  for (const signal of stopSignals) process.on(signal, onSignal);
+}
+
+function createIgnoredReaction(logger: Logger): SignalReactions["ignored"] {
+  const seen = new Set<NodeJS.Signals>();
+  return (signal) => {
+    // Something may send a signal many times a second.
+    logger[seen.has(signal) ? "debug" : "info"]({ signal }, "signal ignored");
+    seen.add(signal);
+  };
 }

@@ -17,7 +17,7 @@ import { type ApiAddress, parseApiAddress } from "./api-client/api-address.js";
 import type { RunLimits } from "./runner/run-limits.js";
 import { parseAddressRange } from "./targets/address-range.js";
 import { parseWebhookProxy, type WebhookProxy } from "./targets/webhook-proxy.js";
-import { noWebhookSecrets, parseWebhookSecrets, type WebhookSecrets } from "./targets/webhook-secrets.js";
+import { type ListedSecrets, noWebhookSecrets, parseWebhookSecrets } from "./targets/webhook-secrets.js";
 
 export interface SchedulerConfig {
   /** Where the APIs serve gRPC; at least one. */
@@ -28,7 +28,9 @@ export interface SchedulerConfig {
   readonly limits: RunLimits;
   /** Ranges such as `10.0.0.0/8` that targets may be in although they are not public. */
   readonly targetAllowCidrs: readonly string[];
-  readonly webhookSecrets: WebhookSecrets;
+  readonly webhookSecrets: ListedSecrets;
+  /** The path that `WEBHOOK_SECRETS_FILE` names. */
+  readonly webhookSecretsFile: string | undefined;
   /** Undefined: webhooks go out directly. */
   readonly webhookProxy: WebhookProxy | undefined;
   readonly logLevel: string;
@@ -154,6 +156,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): S
     }),
     targetAllowCidrs: variables.TARGET_ALLOW_CIDRS,
     webhookSecrets: variables.WEBHOOK_SECRETS_FILE,
+    webhookSecretsFile: env["WEBHOOK_SECRETS_FILE"] || undefined,
     webhookProxy: variables.WEBHOOK_PROXY_URL ?? variables.WEBHOOK_PROXY_URL_FILE,
     logLevel: variables.LOG_LEVEL,
     shutdownGraceMs: variables.SHUTDOWN_GRACE_MS,

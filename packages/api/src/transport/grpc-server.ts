@@ -8,11 +8,13 @@ import { type Logger, type Part, PortError } from "@taskscheduler/runtime";
 import { internalErrorOf } from "../policies/call-errors.js";
 import { connectionAged } from "../policies/orderly-end.js";
 import { connectErrorOf } from "../policies/service-errors.js";
-import { ConnectionAges, http2ServersOf } from "./grpc-connections.js";
+import { ConnectionAges } from "./connection-ages.js";
 import type { GrpcContext } from "./grpc-context.js";
 import { addHealth } from "./grpc-health.js";
+import { http2ServersOf } from "./grpc-http2.js";
 import { grpcMethodsOf } from "./grpc-methods.js";
 import { addReflection } from "./grpc-reflection.js";
+import { GrpcSessions } from "./grpc-sessions.js";
 import { grpcStatusOf } from "./grpc-status.js";
 import { guardTimeouts } from "./grpc-timeout.js";
 import { sendWindow } from "./grpc-window.js";
@@ -30,6 +32,8 @@ export interface GrpcServerOptions {
   readonly isReady: () => boolean;
   /** Connections end at about this age. Default: at none. */
   readonly maxConnectionAgeMs?: number;
+  /** How long at most new connections are accepted after a stop. Default: 2 s. */
+  readonly acceptMs?: number;
   readonly logger: Logger;
 }
 
@@ -53,6 +57,7 @@ const serverOptions: ServerOptions = {
   "grpc.keepalive_timeout_ms": 10_000,
 };
 
+const ACCEPT_MS = 2_000;
 /** What the last answers have to leave the process. */
 const answerMs = 500;
 
@@ -63,7 +68,7 @@ const answerMs = 500;
  * end with UNAVAILABLE, and its unary calls by themselves.
  */
 export function createGrpcServer(options: GrpcServerOptions): GrpcServer {
-  const { host, port, services, isReady, maxConnectionAgeMs, logger } = options;
+  const { host, port, services, isReady, maxConnectionAgeMs, acceptMs = ACCEPT_MS, logger } = options;
   setLogger(libraryLogger(logger));
   const server = new Server({ ...serverOptions, interceptors: [sendWindow] });
   const openStreams = new Set<GrpcContext>();
@@ -97,6 +102,7 @@ export function createGrpcServer(options: GrpcServerOptions): GrpcServer {
     libraryStreams.end(grpcStatusOf(connectErrorOf(reason)), peer);
   }
 
+  const sessions = new GrpcSessions();
   let boundPort = port;
   let polling: NodeJS.Timeout | undefined;
   return {
@@ -109,6 +115,7 @@ export function createGrpcServer(options: GrpcServerOptions): GrpcServer {
         guardTimeouts(each);
         each.on("session", (session) => ages?.follow(session));
       }
+      sessions.follow(server);
       health.setServing(isReady());
       polling = setInterval(() => health.setServing(isReady()), healthPollMs);
       logger.info({ host, port: boundPort }, "gRPC is served");
@@ -120,6 +127,7 @@ export function createGrpcServer(options: GrpcServerOptions): GrpcServer {
       const stopError = connectErrorOf(stopReason);
       for (const context of openStreams) context.abort(stopReason);
       libraryStreams.end(grpcStatusOf(stopError));
+      await sessions.leave(acceptMs, signal);
       await shutDown(server, signal, () => {
         for (const fail of openCalls) fail(stopError);
       });

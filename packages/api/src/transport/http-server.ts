@@ -2,8 +2,8 @@ import { setMaxListeners } from "node:events";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { ServiceError } from "@taskscheduler/domain";
 import {
-  closeHttpServer,
   createProbeHandler,
+  HttpConnections,
   type Logger,
   listenHttp,
   type Part,
@@ -29,8 +29,10 @@ export interface HttpServerOptions {
   readonly readiness: Readiness;
   readonly registry: Registry;
   readonly corsOrigins: readonly string[];
-  /** Streams end at about this age. Default: at none. */
+  /** Streams end at about this age, and so does a connection with its next answer. Default: 10 minutes. */
   readonly maxConnectionAgeMs?: number;
+  /** How long at most new connections are accepted after a stop. Default: 2 s. */
+  readonly acceptMs?: number;
   readonly logger: Logger;
 }
 
@@ -57,10 +59,12 @@ const noListenerLimit = 0;
 
 /**
  * Everything that speaks HTTP/1.1: probes, REST, documentation, Connect and gRPC-Web. Its start throws a `PortError` that
- * names `HTTP_PORT`. When it stops, streams end with UNAVAILABLE, and what else is in flight has the grace to end.
+ * names `HTTP_PORT`. When it stops, streams end with UNAVAILABLE, new connections are served for a moment, and what
+ * is in flight has the grace to end.
  */
 export function createHttpServer(options: HttpServerOptions): HttpServer {
-  const { host, port, services, rest, readiness, registry, corsOrigins, maxConnectionAgeMs, logger } = options;
+  const { host, port, services, rest, readiness, registry, corsOrigins, maxConnectionAgeMs, acceptMs, logger } =
+    options;
   const stopStreams = new AbortController();
   setMaxListeners(noListenerLimit, stopStreams.signal);
   const isCrossOrigin = createCrossOrigin(corsOrigins);
@@ -80,6 +84,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     response.once("finish", () => cutUnread(request));
     handle(request, response);
   });
+  const connections = new HttpConnections(server, { maxAgeMs: maxConnectionAgeMs, acceptMs });
   let boundPort = port;
   return {
     name: "HTTP server",
@@ -90,7 +95,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     },
     async stop(signal) {
       stopStreams.abort(new ServiceError("SHUTTING_DOWN", "this server is stopping; try again elsewhere"));
-      await closeHttpServer(server, signal);
+      await connections.close(signal);
     },
   };
 }

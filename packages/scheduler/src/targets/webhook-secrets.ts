@@ -5,7 +5,12 @@ export interface WebhookSecrets {
   keysOf(name: string): readonly Buffer[] | undefined;
 }
 
-export const noWebhookSecrets: WebhookSecrets = createWebhookSecrets(new Map());
+/** Those of one reading of a file. */
+export interface ListedSecrets extends WebhookSecrets {
+  names(): readonly string[];
+}
+
+export const noWebhookSecrets: ListedSecrets = createWebhookSecrets(new Map());
 
 /** Standard Webhooks 1.0.0. */
 const minKeyBytes = 24;
@@ -20,7 +25,7 @@ const maxFaults = 20;
 const lineForm = `must be \`name whsec_…\`, the name 1 to 64 letters, digits, . _ -, the key ${minKeyBytes} to ${maxKeyBytes} bytes in base64`;
 
 export interface ParsedSecrets {
-  readonly secrets: WebhookSecrets;
+  readonly secrets: ListedSecrets;
   /** One a line, by its number; they repeat nothing of it. */
   readonly faults: readonly string[];
 }
@@ -58,6 +63,20 @@ function decodeKey(secret: string): Buffer | undefined {
   return isWhole && key.length >= minKeyBytes && key.length <= maxKeyBytes ? key : undefined;
 }
 
-function createWebhookSecrets(keys: ReadonlyMap<string, readonly Buffer[]>): WebhookSecrets {
-  return Object.freeze({ isEmpty: keys.size === 0, keysOf: (name: string) => keys.get(name) });
+function createWebhookSecrets(keys: ReadonlyMap<string, readonly Buffer[]>): ListedSecrets {
+  return Object.freeze({
+    isEmpty: keys.size === 0,
+    names: () => [...keys.keys()],
+    keysOf: (name: string) => keys.get(name),
+  });
+}
+
+/** Whether every name has the same keys in the same order. */
+export function hasSameKeys(one: ListedSecrets, other: ListedSecrets): boolean {
+  const [names, otherNames] = [one.names(), other.names()];
+  const isSame = (name: string): boolean => {
+    const [keys = [], otherKeys = []] = [one.keysOf(name), other.keysOf(name)];
+    return keys.length === otherKeys.length && keys.every((key, index) => otherKeys[index]?.equals(key));
+  };
+  return names.length === otherNames.length && names.every(isSame);
 }

@@ -1,9 +1,7 @@
-import { constants, type Http2Server, type ServerHttp2Session } from "node:http2";
-import type { Server } from "@grpc/grpc-js";
+import { constants, type ServerHttp2Session } from "node:http2";
 import { jitteredAgeMs } from "../policies/orderly-end.js";
+import { HIGHEST_STREAM_ID } from "./grpc-http2.js";
 
-/** A GOAWAY with the highest stream id says that no call was refused. */
-const highestStreamId = 2 ** 31 - 1;
 /** How long calls are still taken that were sent before the client had read the GOAWAY. */
 const crossingMs = 1_000;
 
@@ -44,7 +42,7 @@ export class ConnectionAges {
 
   #age(session: ServerHttp2Session, peer: string): void {
     if (session.closed || session.destroyed) return;
-    session.goaway(constants.NGHTTP2_NO_ERROR, highestStreamId);
+    session.goaway(constants.NGHTTP2_NO_ERROR, HIGHEST_STREAM_ID);
     this.#aged.add(peer);
     this.#options.onAged(peer);
     setTimeout(() => session.close(), crossingMs).unref();
@@ -54,15 +52,4 @@ export class ConnectionAges {
 /** As grpc-js writes it. */
 function peerOf({ socket }: ServerHttp2Session): string {
   return `${socket.remoteAddress}:${socket.remotePort}`;
-}
-
-/**
- * The HTTP/2 servers under a server of grpc-js that is bound. The library has no public way to them. Its version is
- * pinned, and this throws where another keeps them elsewhere.
- */
-export function http2ServersOf(server: Server): readonly Http2Server[] {
-  const servers: unknown = Reflect.get(server, "http2Servers");
-  const found = servers instanceof Map ? [...servers.keys()] : [];
-  if (found.length === 0) throw new Error("this version of grpc-js keeps its HTTP/2 servers elsewhere");
-  return found;
 }
