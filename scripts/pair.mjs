@@ -112,8 +112,9 @@ async function isReady(url) {
 }
 
 function readPort(env, name, fallback) {
-  const port = Number(env[name] || fallback);
-  if (Number.isInteger(port) && port > 0 && port < 65_536) return port;
+  const text = String(env[name] || fallback);
+  const port = /^\d{1,5}$/.test(text) ? Number(text) : 0;
+  if (port > 0 && port < 65_536) return port;
   throw new Fault(`${name} must be a port, 1 to 65535; it is ${JSON.stringify(env[name])}.`, { exitCode: 78 });
 }
 

@@ -155,7 +155,11 @@ describe("readConfig", () => {
       "https://a.example",
       "http://localhost:5173",
     ]);
-    expect(faultsOf({ DATABASE_URL, CORS_ORIGINS: "*" })).toHaveLength(1);
+    for (const wrong of ["*", ",", " ", "https://a.example,", "null", "https://a.example/", "https://a.example:443"]) {
+      expect(faultsOf({ DATABASE_URL, CORS_ORIGINS: wrong })).toEqual([
+        "CORS_ORIGINS: must be origins such as https://example.com, separated by commas",
+      ]);
+    }
   });
 
   it("takes moments of its calls for failpoints, and none in production", () => {

@@ -153,10 +153,7 @@ function isLoopback(host: string): boolean {
 }
 
 function splitList(text: string): readonly string[] {
-  return text
-    .split(",")
-    .map((item) => item.trim())
-    .filter((item) => item !== "");
+  return text.split(",").map((item) => item.trim());
 }
 
 function areOrigins(origins: readonly string[]): boolean {

@@ -176,3 +176,16 @@ describe("a file of webhook secrets", () => {
     ]);
   });
 });
+
+describe("SCHEDULER_ID", () => {
+  it.each(["a", "größe 🕰", "a b", "pod-7f9c/1", "x".repeat(255)])("may be %j", (SCHEDULER_ID) => {
+    expect(readConfig({ SCHEDULER_ID }).schedulerId).toBe(SCHEDULER_ID);
+  });
+
+  it.each([" ", " a", "a\n", "a\u0000b", "a\u001b[2J", "a\u202eb", "x".repeat(256)])(
+    "may not be %j",
+    (SCHEDULER_ID) => {
+      expect(faultsOf({ SCHEDULER_ID })[0]).toMatch(/^SCHEDULER_ID: must have /);
+    },
+  );
+});
