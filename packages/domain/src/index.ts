@@ -10,8 +10,8 @@ export {
 } from "./errors.js";
 export { formatExecutionId, parseExecutionId } from "./execution-id.js";
 export { LATENCY_BIN_FLOORS_MS, latencyBin, latencyBinRangeMs } from "./latency-bins.js";
-export { RECURRENCES, type Recurrence } from "./recurrence.js";
 export { type AttemptFailure, type FailedAttempt, GONE, type RetryPolicy, retryDelayMs } from "./retry-policy.js";
+export { RECURRENCES, type Recurrence } from "./schedule/recurrence.js";
 export {
   countOccurrences,
   isOccurrence,
@@ -20,8 +20,8 @@ export {
   type Occurrence,
   occurrences,
   type Schedule,
-} from "./schedule.js";
-export { describeSchedule } from "./schedule-description.js";
+} from "./schedule/schedule.js";
+export { describeSchedule } from "./schedule/schedule-description.js";
 export { firstCursorMs, type Settlement, type SettlementInput, settle } from "./settlement.js";
 export { assignShards, SHARD_COUNT, shardOf } from "./sharding.js";
 export {
@@ -37,6 +37,6 @@ export {
   UNFINISHED_STATES,
   WAITING_STATES,
 } from "./states.js";
-export { MAX_TIME_MS, MIN_TIME_MS } from "./time-range.js";
-export { parseTimeZone } from "./time-zone.js";
+export { MAX_TIME_MS, MIN_TIME_MS } from "./time/time-range.js";
+export { parseTimeZone } from "./time/time-zone.js";
 export { WEBHOOK_METHODS, type Webhook, type WebhookContentMode, type WebhookMethod } from "./webhook.js";

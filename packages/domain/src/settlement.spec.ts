@@ -1,7 +1,13 @@
 import { describe, expect, test } from "@jest/globals";
 import fc from "fast-check";
-import { RECURRENCES, type Recurrence } from "./recurrence.js";
-import { countOccurrences, isOccurrence, latestOccurrenceMs, nextOccurrenceMs, type Schedule } from "./schedule.js";
+import { RECURRENCES, type Recurrence } from "./schedule/recurrence.js";
+import {
+  countOccurrences,
+  isOccurrence,
+  latestOccurrenceMs,
+  nextOccurrenceMs,
+  type Schedule,
+} from "./schedule/schedule.js";
 import { firstCursorMs, type Settlement, type SettlementInput, settle } from "./settlement.js";
 
 const DAY_MS = 86_400_000;

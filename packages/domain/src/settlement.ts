@@ -1,4 +1,4 @@
-import { countOccurrences, latestOccurrenceMs, nextOccurrenceMs, type Schedule } from "./schedule.js";
+import { countOccurrences, latestOccurrenceMs, nextOccurrenceMs, type Schedule } from "./schedule/schedule.js";
 
 /** A task whose cursor is due or nearly due, and what is needed to judge it. All times are epoch milliseconds. */
 export interface SettlementInput {

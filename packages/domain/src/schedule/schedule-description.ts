@@ -1,6 +1,6 @@
-import { DAY_MS, daysInMonth, formatWallDate, formatWallTime, wallDate } from "./calendar.js";
+import { DAY_MS, daysInMonth, formatWallDate, formatWallTime, wallDate } from "../time/calendar.js";
+import { timeZoneOf } from "../time/time-zone.js";
 import type { Schedule } from "./schedule.js";
-import { timeZoneOf } from "./time-zone.js";
 
 const MONTHS = [
   ...["January", "February", "March", "April", "May", "June", "July"],

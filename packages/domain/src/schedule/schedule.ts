@@ -1,7 +1,7 @@
-import { addMonths, DAY_MS, formatWallDate, formatWallTime, monthNumber, wallDate } from "./calendar.js";
+import { addMonths, DAY_MS, formatWallDate, formatWallTime, monthNumber, wallDate } from "../time/calendar.js";
+import { MAX_TIME_MS, MIN_TIME_MS } from "../time/time-range.js";
+import { type TimeZone, timeZoneOf, type WallInstant } from "../time/time-zone.js";
 import type { Recurrence } from "./recurrence.js";
-import { MAX_TIME_MS, MIN_TIME_MS } from "./time-range.js";
-import { type TimeZone, timeZoneOf, type WallInstant } from "./time-zone.js";
 
 /**
  * When a task runs: first at `scheduledTimeMs`, then on and on by the recurrence's step on the calendar of the zone.

@@ -1,6 +1,7 @@
 import { execFileSync } from "node:child_process";
 import { describe, expect, test } from "@jest/globals";
 import fc from "fast-check";
+import { MAX_TIME_MS, MIN_TIME_MS } from "../time/time-range.js";
 import { RECURRENCES, type Recurrence } from "./recurrence.js";
 import {
   countOccurrences,
@@ -11,7 +12,6 @@ import {
   type Schedule,
 } from "./schedule.js";
 import { describeSchedule } from "./schedule-description.js";
-import { MAX_TIME_MS, MIN_TIME_MS } from "./time-range.js";
 
 const DAY_MS = 86_400_000;
 const ms = (time: string) => Date.parse(time);
