@@ -77,31 +77,34 @@ export function parseTimeZone(text: string): string | undefined {
   return name;
 }
 
-/**
- * The rules of a zone, kept for the next call.
- *
- * @param id as {@link parseTimeZone} answers it
- * @throws RangeError when it is no zone
- */
-export function timeZoneOf(id: string): TimeZone {
+/** The rules of a zone by its canonical id; undefined when the id is no time zone. The rules are cached. */
+export function findTimeZone(id: string): TimeZone | undefined {
   const known = zones.get(id);
   if (known !== undefined) return known;
   const zone = createZone(id);
+  if (zone === undefined) return undefined;
   if (zones.size >= MAX_CACHED_ZONES) zones.clear();
   zones.set(id, zone);
   return zone;
 }
 
-function createZone(id: string): TimeZone {
+/** As {@link findTimeZone}, and throws a RangeError when the id is no time zone. */
+export function timeZoneOf(id: string): TimeZone {
+  const zone = findTimeZone(id);
+  if (zone === undefined) throw new RangeError(`unknown time zone: ${id}`);
+  return zone;
+}
+
+function createZone(id: string): TimeZone | undefined {
   const canonical = parseTimeZone(id);
-  if (canonical === undefined) throw new RangeError(`unknown time zone: ${id}`);
+  if (canonical === undefined) return undefined;
   const offset = OFFSET.exec(canonical);
   if (offset !== null) {
     const minutes = Number(offset[2]) * 60 + Number(offset[3]);
     return fixedZone((offset[1] === "-" ? -minutes : minutes) * 60_000);
   }
   const format = offsetFormat(canonical);
-  if (format === undefined) throw new RangeError(`unknown time zone: ${id}`);
+  if (format === undefined) return undefined;
   // `Etc/UTC`, `GMT` and their like.
   return format.resolvedOptions().timeZone === "UTC" ? UTC : namedZone(format);
 }

@@ -1,28 +1,34 @@
-import { execFileSync } from "node:child_process";
 import { describe, expect, test } from "@jest/globals";
 import fc from "fast-check";
 import { MAX_TIME_MS, MIN_TIME_MS } from "../time/time-range.js";
+import { compileSchedule } from "./compile-schedule.js";
+import { runInOtherProcess } from "./other-process.fixture.js";
 import { RECURRENCES, type Recurrence } from "./recurrence.js";
-import {
-  countOccurrences,
-  isOccurrence,
-  latestOccurrenceMs,
-  nextOccurrenceMs,
-  occurrences,
-  type Schedule,
-} from "./schedule.js";
-import { describeSchedule } from "./schedule-description.js";
+import { isOccurrence as isOccurrenceOf } from "./schedule.js";
+import { showOccurrences, toTranscript } from "./schedule-transcript.fixture.js";
 
 const DAY_MS = 86_400_000;
 const ms = (time: string) => Date.parse(time);
-const schedule = (first: string, recurrence: Recurrence, timeZone = "UTC"): Schedule => ({
+const schedule = (first: string, recurrence: Recurrence, timeZone = "UTC") => ({
   scheduledTimeMs: ms(first),
   recurrence,
   timeZone,
 });
+type Fields = ReturnType<typeof schedule>;
+
+const occurrences = showOccurrences;
+const nextOccurrenceMs = (s: Fields, afterMs: number) => compileSchedule(s).next(afterMs)?.timeMs;
+const latestOccurrenceMs = (s: Fields, notAfterMs: number) => compileSchedule(s).latest(notAfterMs)?.timeMs;
+const isOccurrence = (s: Fields, timeMs: number) => isOccurrenceOf(compileSchedule(s), timeMs);
+/** A fixed step counts without walking, so its count is exact whatever the cap. */
+function countOccurrences(s: Fields, fromMs: number, untilMs: number): number {
+  const { count, exact } = compileSchedule(s).count(fromMs, untilMs, 1);
+  expect(exact).toBe(true);
+  return count;
+}
 
 /** Local times worked out by hand; a `!` in front of one that a change of the clocks shifted. */
-const HARD_CASES: [what: string, s: Schedule, from: string, localTimes: string[]][] = [
+const HARD_CASES: [what: string, s: Fields, from: string, localTimes: string[]][] = [
   [
     "once is once",
     schedule("2026-12-01T09:30:00Z", "ONCE", "Europe/Berlin"),
@@ -324,11 +330,17 @@ const scheduledTimes = fc.oneof(
     .map(([year, month, day, quarter]) => Date.UTC(year, month, day) + quarter * QUARTER_MS),
   fc.integer({ min: Date.UTC(2011, 11, 1), max: Date.UTC(2012, 0, 5) }),
 );
-const schedules: fc.Arbitrary<Schedule> = fc.record({
+const schedules: fc.Arbitrary<Fields> = fc.record({
   scheduledTimeMs: scheduledTimes,
   recurrence: fc.constantFrom(...RECURRENCES),
   timeZone: fc.constantFrom(...ZONES),
 });
+
+const instants = fc.integer({ min: MIN_TIME_MS, max: MAX_TIME_MS });
+const anySchedules = fc.oneof(
+  schedules,
+  schedules.chain((s) => instants.map((scheduledTimeMs) => ({ ...s, scheduledTimeMs }))),
+);
 
 const formats = new Map<string, Intl.DateTimeFormat>();
 /** What the zone's clocks show, as if they stood in UTC: read from the calendar, where the source reads the offset. */
@@ -364,7 +376,7 @@ function naiveInstant(timeZone: string, wallMs: number): number {
 }
 
 /** The first `count` occurrences, one after the other, by `Date` alone. */
-function naiveOccurrences(s: Schedule, count: number): number[] {
+function naiveOccurrences(s: Fields, count: number): number[] {
   const first = new Date(shownAt(s.timeZone, s.scheduledTimeMs));
   const found = [s.scheduledTimeMs];
   if (s.recurrence === "ONCE") return found;
@@ -398,12 +410,6 @@ describe("properties", () => {
       { numRuns: 120 },
     );
   });
-
-  const instants = fc.integer({ min: MIN_TIME_MS, max: MAX_TIME_MS });
-  const anySchedules = fc.oneof(
-    schedules,
-    schedules.chain((s) => instants.map((scheduledTimeMs) => ({ ...s, scheduledTimeMs }))),
-  );
 
   test("next is later and an occurrence, with none between", () => {
     fc.assert(
@@ -470,19 +476,6 @@ describe("properties", () => {
   });
 });
 
-/** Runs a module in a Node.js of its own and gives what it prints as JSON. `input` is a global there. */
-function inProcess(script: string, input: unknown, timeZone: string): unknown {
-  const source = `import { readFileSync } from "node:fs"; const input = JSON.parse(readFileSync(0, "utf8")); ${script}`;
-  const output = execFileSync(process.execPath, ["--import", "tsx", "--input-type=module", "-e", source], {
-    input: JSON.stringify(input),
-    env: { ...process.env, TZ: timeZone },
-    encoding: "utf8",
-    maxBuffer: 1 << 26,
-    timeout: 60_000,
-  });
-  return JSON.parse(output);
-}
-
 describe("in other processes", () => {
   const sample = fc.sample(schedules, { numRuns: 300, seed: 2026 });
   const cases = sample.map((s) => ({
@@ -504,17 +497,17 @@ describe("in other processes", () => {
         }
         return found;
       })));`;
-    expect(inProcess(script, cases, "UTC")).toEqual(cases.map(({ times }) => times));
+    expect(runInOtherProcess(script, cases, "UTC")).toEqual(cases.map(({ times }) => times));
   }, 60_000);
 
   test.each(["Pacific/Apia", "America/St_Johns", "Europe/Berlin"])(
     "the machine's zone does not matter: %s",
     (timeZone) => {
       const script = `
-      import { describeSchedule, occurrences } from "./packages/domain/src/index.ts";
-      console.log(JSON.stringify([Intl.DateTimeFormat().resolvedOptions().timeZone, input.map(({ s }) => [describeSchedule(s), occurrences(s, s.scheduledTimeMs - 1, 40)])]));`;
-      const here = [timeZone, cases.map(({ s }) => [describeSchedule(s), occurrences(s, s.scheduledTimeMs - 1, 40)])];
-      expect(inProcess(script, cases, timeZone)).toEqual(here);
+        import { toTranscript } from "./packages/domain/src/schedule/schedule-transcript.fixture.ts";
+        const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+        console.log(JSON.stringify([zone, input.map(toTranscript)]));`;
+      expect(runInOtherProcess(script, sample, timeZone)).toEqual([timeZone, sample.map(toTranscript)]);
     },
     60_000,
   );
