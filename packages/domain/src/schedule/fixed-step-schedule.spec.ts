@@ -1,11 +1,13 @@
 import { describe, expect, test } from "@jest/globals";
 import fc from "fast-check";
 import { MAX_TIME_MS, MIN_TIME_MS } from "../time/time-range.js";
+import { CLOCK_CHANGES } from "./clock-changes.fixture.js";
 import { compileSchedule } from "./compile-schedule.js";
 import { runInOtherProcess } from "./other-process.fixture.js";
 import { RECURRENCES, type Recurrence } from "./recurrence.js";
 import { isOccurrence as isOccurrenceOf } from "./schedule.js";
-import { showOccurrences, toTranscript } from "./schedule-transcript.fixture.js";
+import { describeScheduleConformance } from "./schedule-conformance.fixture.js";
+import { showOccurrences } from "./schedule-transcript.fixture.js";
 
 const DAY_MS = 86_400_000;
 const ms = (time: string) => Date.parse(time);
@@ -245,6 +247,14 @@ describe("occurrences", () => {
     expect(occurrences(s, ms("9999-12-30T12:00:00Z"), 1000)).toHaveLength(1);
     expect(occurrences(s, MAX_TIME_MS, 1000)).toEqual([]);
   });
+});
+
+test("in the second pass of an overlap the first pass's occurrence is the latest, and the next day's follows", () => {
+  const s = schedule("2026-10-24T00:30:00Z", "DAILY", "Europe/Berlin");
+  for (const time of ["2026-10-25T00:30:00Z", "2026-10-25T01:10:00Z", "2026-10-25T01:30:00Z", "2026-10-25T01:59:59Z"]) {
+    expect(latestOccurrenceMs(s, ms(time))).toBe(ms("2026-10-25T00:30:00Z"));
+    expect(nextOccurrenceMs(s, ms(time))).toBe(ms("2026-10-26T01:30:00Z"));
+  }
 });
 
 describe("at the edges", () => {
@@ -499,16 +509,26 @@ describe("in other processes", () => {
       })));`;
     expect(runInOtherProcess(script, cases, "UTC")).toEqual(cases.map(({ times }) => times));
   }, 60_000);
-
-  test.each(["Pacific/Apia", "America/St_Johns", "Europe/Berlin"])(
-    "the machine's zone does not matter: %s",
-    (timeZone) => {
-      const script = `
-        import { toTranscript } from "./packages/domain/src/schedule/schedule-transcript.fixture.ts";
-        const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
-        console.log(JSON.stringify([zone, input.map(toTranscript)]));`;
-      expect(runInOtherProcess(script, sample, timeZone)).toEqual([timeZone, sample.map(toTranscript)]);
-    },
-    60_000,
-  );
 });
+
+/** Quarter hours in the days before a clock change, close to the time of day at which the clocks jump. */
+const schedulesBeforeChanges = fc
+  .record({
+    change: fc.constantFrom(...CLOCK_CHANGES),
+    days: fc.nat(3),
+    quarters: fc.integer({ min: -5, max: 5 }),
+    recurrence: fc.oneof(fc.constant<Recurrence>("DAILY"), fc.constantFrom(...RECURRENCES)),
+  })
+  .map(({ change: { timeZone, timeMs }, days, quarters, recurrence }) => {
+    return { scheduledTimeMs: timeMs - days * DAY_MS + quarters * QUARTER_MS, recurrence, timeZone };
+  });
+const schedulesAtTheEdges = schedules.chain((s) =>
+  fc
+    .tuple(fc.constantFrom(MIN_TIME_MS, MAX_TIME_MS), fc.integer({ min: -40, max: 40 }))
+    .map(([edgeMs, days]) => ({ ...s, scheduledTimeMs: edgeMs + days * DAY_MS })),
+);
+
+describeScheduleConformance(
+  "fixed recurrences",
+  fc.oneof(anySchedules, { weight: 2, arbitrary: schedulesBeforeChanges }, schedulesAtTheEdges),
+);
