@@ -39,5 +39,5 @@ export {
 } from "./states.js";
 export { formatLocalTime } from "./time/local-time.js";
 export { MAX_TIME_MS, MIN_TIME_MS } from "./time/time-range.js";
-export { parseTimeZone } from "./time/time-zone.js";
+export { parseTimeZone } from "./time/time-zone-name.js";
 export { WEBHOOK_METHODS, type Webhook, type WebhookContentMode, type WebhookMethod } from "./webhook.js";
