@@ -1,4 +1,4 @@
-import { nextOccurrenceMs } from "@taskscheduler/domain";
+import { compileSchedule } from "@taskscheduler/domain";
 import type { Connection } from "mariadb";
 import { type PrivateServer, startPrivateServer } from "../../scripts/mariadb.mjs";
 import { eventually } from "../setup/eventually.js";
@@ -69,7 +69,9 @@ describe("with the database's sessions five hours behind UTC and the processes t
     const tasks = await client.createAll(drafts.map((draft) => ({ ...draft, recurrence: "MONTHLY" as const })));
     for (const { id, name: timeZone } of tasks) {
       await ran(id);
-      const nextRunTimeMs = nextOccurrenceMs({ scheduledTimeMs: dueMs, recurrence: "MONTHLY", timeZone }, dueMs);
+      const nextRunTimeMs = compileSchedule({ scheduledTimeMs: dueMs, recurrence: "MONTHLY", timeZone }).next(
+        dueMs,
+      )?.timeMs;
       expect(await client.get(id)).toMatchObject({ nextRunTimeMs });
     }
   });

@@ -1,4 +1,4 @@
-import { nextOccurrenceMs, RECURRENCES, type Recurrence } from "@taskscheduler/domain";
+import { compileSchedule, RECURRENCES, type Recurrence } from "@taskscheduler/domain";
 import { type Connection, createConnection } from "mariadb";
 import { type PrivateServer, startPrivateServer } from "../../scripts/mariadb.mjs";
 import { countedExecutions } from "../setup/counted-executions.js";
@@ -118,7 +118,7 @@ const utcText = (timeMs: number) => new Date(timeMs).toISOString().slice(0, 19).
 /** What a row is to become: what was due by now is not caught up. */
 function expectedOf([, scheduledTime, recurrence]: OriginalRow, nowMs: number) {
   const schedule = { scheduledTimeMs: utcMs(scheduledTime), recurrence: recurrence ?? "ONCE", timeZone: "UTC" };
-  const nextMs = nextOccurrenceMs(schedule, nowMs);
+  const nextMs = compileSchedule(schedule).next(nowMs)?.timeMs;
   return { state: nextMs === undefined ? "COMPLETED" : "ACTIVE", nextMs };
 }
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "@jest/globals";
 import fc from "fast-check";
 import { LATENCY_BIN_FLOORS_MS, latencyBin, latencyBinRangeMs } from "./latency-bins.js";
-import { MAX_TIME_MS, MIN_TIME_MS } from "./time-range.js";
+import { MAX_TIME_MS, MIN_TIME_MS } from "./time/time-range.js";
 
 const BINS = LATENCY_BIN_FLOORS_MS.map((_, bin) => bin);
 const LONGEST_MS = MAX_TIME_MS - MIN_TIME_MS;

@@ -1,4 +1,4 @@
-import { MAX_TIME_MS, MIN_TIME_MS } from "./time-range.js";
+import { MAX_TIME_MS, MIN_TIME_MS } from "./time/time-range.js";
 
 /** No two instants lie further apart. */
 const LONGEST_MS = MAX_TIME_MS - MIN_TIME_MS;

@@ -1,16 +1,17 @@
 import { describe, expect, test } from "@jest/globals";
 import fc from "fast-check";
-import { RECURRENCES, type Recurrence } from "./recurrence.js";
-import { countOccurrences, isOccurrence, latestOccurrenceMs, nextOccurrenceMs, type Schedule } from "./schedule.js";
-import { firstCursorMs, type Settlement, type SettlementInput, settle } from "./settlement.js";
+import { compileSchedule } from "./schedule/compile-schedule.js";
+import { RECURRENCES, type Recurrence } from "./schedule/recurrence.js";
+import { isOccurrence, type Schedule } from "./schedule/schedule.js";
+import type { ScheduleFields } from "./schedule/schedule-fields.js";
+import { firstCursorMs, MISSED_COUNT_CAP, type Settlement, type SettlementInput, settle } from "./settlement.js";
 
 const DAY_MS = 86_400_000;
 const ms = (time: string) => Date.parse(time);
-const schedule = (first: string, recurrence: Recurrence, timeZone = "UTC"): Schedule => ({
-  scheduledTimeMs: ms(first),
-  recurrence,
-  timeZone,
-});
+const schedule = (first: string, recurrence: Recurrence, timeZone = "UTC"): Schedule =>
+  compileSchedule({ scheduledTimeMs: ms(first), recurrence, timeZone });
+const countOccurrences = (s: Schedule, fromMs: number, untilMs: number) =>
+  s.count(fromMs, untilMs, MISSED_COUNT_CAP).count;
 
 const DAILY = schedule("2026-01-01T09:00:00Z", "DAILY");
 const ONCE = schedule("2026-01-01T09:00:00Z", "ONCE");
@@ -155,7 +156,7 @@ describe("settle", () => {
 
   const situations = fc
     .record({
-      schedule: fc.record({
+      fields: fc.record<ScheduleFields>({
         scheduledTimeMs: fc.integer({ min: Date.UTC(1990, 0, 1), max: Date.UTC(2060, 0, 1) }),
         recurrence: fc.constantFrom(...RECURRENCES),
         timeZone: fc.constantFrom("UTC", "+05:30", "America/New_York", "Australia/Lord_Howe", "Pacific/Apia"),
@@ -169,9 +170,10 @@ describe("settle", () => {
       missedAfterMs: fc.integer({ min: 5000, max: 60_000 }),
       catchUpWindowMs: fc.oneof(fc.constant(DAY_MS), fc.integer({ min: 0, max: 40 * DAY_MS })),
     })
-    .map(({ schedule: s, createdAfterMs, pastCursorMs, ...policy }): SettlementInput => {
-      const armedMs = s.scheduledTimeMs + createdAfterMs;
-      const cursorMs = firstCursorMs(s, armedMs) ?? s.scheduledTimeMs;
+    .map(({ fields, createdAfterMs, pastCursorMs, ...policy }): SettlementInput => {
+      const s = compileSchedule(fields);
+      const armedMs = fields.scheduledTimeMs + createdAfterMs;
+      const cursorMs = firstCursorMs(s, armedMs) ?? fields.scheduledTimeMs;
       return { schedule: s, cursorMs, armedMs, nowMs: Math.max(cursorMs, armedMs) + pastCursorMs, ...policy };
     });
 
@@ -183,8 +185,8 @@ describe("settle", () => {
         const settledUntilMs = Math.max(nowMs, cursorMs);
         expect((run === undefined ? 0 : 1) + (lost?.count ?? 0)).toBe(countOccurrences(s, cursorMs, settledUntilMs));
         const lastMs = run?.scheduledTimeMs ?? lost!.lastMs;
-        expect(lastMs).toBe(latestOccurrenceMs(s, settledUntilMs));
-        expect(nextMs).toBe(nextOccurrenceMs(s, lastMs));
+        expect(lastMs).toBe(s.latest(settledUntilMs)?.timeMs);
+        expect(nextMs).toBe(s.next(lastMs)?.timeMs);
         expect(nextMs ?? Number.POSITIVE_INFINITY).toBeGreaterThan(settledUntilMs);
         if (lost === undefined) {
           expect(run!.scheduledTimeMs).toBe(cursorMs);
@@ -192,7 +194,7 @@ describe("settle", () => {
           expect(lost.firstMs).toBe(cursorMs);
           expect(isOccurrence(s, lost.lastMs)).toBe(true);
           expect(countOccurrences(s, lost.firstMs, lost.lastMs)).toBe(lost.count);
-          if (run !== undefined) expect(nextOccurrenceMs(s, lost.lastMs)).toBe(run.scheduledTimeMs);
+          if (run !== undefined) expect(s.next(lost.lastMs)?.timeMs).toBe(run.scheduledTimeMs);
         }
       }),
       { numRuns: 3000 },
@@ -239,6 +241,9 @@ describe("firstCursorMs", () => {
   });
 
   test("once outside the years there are never fires", () => {
-    expect(firstCursorMs({ ...ONCE, scheduledTimeMs: ms("9999-12-31T23:59:59.999Z") + 1 }, 0)).toBeUndefined();
+    const tooLateMs = ms("9999-12-31T23:59:59.999Z") + 1;
+    expect(
+      firstCursorMs(compileSchedule({ scheduledTimeMs: tooLateMs, recurrence: "ONCE", timeZone: "UTC" }), 0),
+    ).toBeUndefined();
   });
 });

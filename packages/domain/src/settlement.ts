@@ -1,4 +1,7 @@
-import { countOccurrences, latestOccurrenceMs, nextOccurrenceMs, type Schedule } from "./schedule.js";
+import type { Schedule } from "./schedule/schedule.js";
+
+/** Missed occurrences are counted exactly up to this number. A schedule that has to walk through them stops there. */
+export const MISSED_COUNT_CAP = 100_000;
 
 /** A task whose cursor is due or nearly due, and what is needed to judge it. All times are epoch milliseconds. */
 export interface SettlementInput {
@@ -33,8 +36,8 @@ export interface Settlement {
  */
 export function settle(input: SettlementInput): Settlement {
   const { schedule, cursorMs, armedMs, nowMs, missedAfterMs, catchUpWindowMs } = input;
-  const latestMs = Math.max(latestOccurrenceMs(schedule, nowMs) ?? cursorMs, cursorMs);
-  const next = withNext(nextOccurrenceMs(schedule, latestMs));
+  const latestMs = Math.max(schedule.latest(nowMs)?.timeMs ?? cursorMs, cursorMs);
+  const next = withNext(schedule.next(latestMs)?.timeMs);
   if (latestMs === cursorMs && nowMs - Math.max(cursorMs, armedMs) <= missedAfterMs) {
     return { run: { scheduledTimeMs: cursorMs, trigger: "SCHEDULE" }, ...next };
   }
@@ -43,16 +46,13 @@ export function settle(input: SettlementInput): Settlement {
   }
   const run = { scheduledTimeMs: latestMs, trigger: "CATCH_UP" } as const;
   if (latestMs === cursorMs) return { run, ...next };
-  const lastMissedMs = latestOccurrenceMs(schedule, latestMs - 1) ?? cursorMs;
+  const lastMissedMs = schedule.latest(latestMs - 1)?.timeMs ?? cursorMs;
   return { run, missed: missedBetween(schedule, cursorMs, Math.max(lastMissedMs, cursorMs)), ...next };
 }
 
-/**
- * The cursor a schedule starts with when a user creates or edits it at `nowMs`. Once: its time, also when it is past.
- * Recurring: the first occurrence that is not past; the scheduled time is an anchor. Undefined: it never fires.
- */
+/** The cursor of a schedule that a user creates or edits at `nowMs`; undefined when the schedule never fires. */
 export function firstCursorMs(s: Schedule, nowMs: number): number | undefined {
-  return nextOccurrenceMs(s, s.recurrence === "ONCE" ? s.scheduledTimeMs - 1 : Math.ceil(nowMs) - 1);
+  return s.first(nowMs)?.timeMs;
 }
 
 function withNext(nextMs: number | undefined): Pick<Settlement, "nextMs"> {
@@ -61,5 +61,5 @@ function withNext(nextMs: number | undefined): Pick<Settlement, "nextMs"> {
 
 function missedBetween(schedule: Schedule, firstMs: number, lastMs: number): NonNullable<Settlement["missed"]> {
   // The cursor is one by definition, also should the time zone database have changed since it was set.
-  return { firstMs, lastMs, count: 1 + countOccurrences(schedule, firstMs + 1, lastMs) };
+  return { firstMs, lastMs, count: 1 + schedule.count(firstMs + 1, lastMs, MISSED_COUNT_CAP).count };
 }

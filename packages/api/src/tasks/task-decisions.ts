@@ -1,10 +1,9 @@
 import {
-  countOccurrences,
   firstCursorMs,
   isOccurrence,
+  isSameSchedule,
   isUnfinished,
-  latestOccurrenceMs,
-  nextOccurrenceMs,
+  MISSED_COUNT_CAP,
   ServiceError,
   type TaskState,
 } from "@taskscheduler/domain";
@@ -58,7 +57,7 @@ export function decideUpdate(current: TaskRow, input: TaskInput, view: WriteView
 }
 
 function rearmed(row: TaskRow, previous: TaskRow, view: WriteView, stage: Stage): TaskRow {
-  if (!sameSchedule(row, previous)) return rearm(row, previous, view, stage);
+  if (!isSameSchedule(row, previous)) return rearm(row, previous, view, stage);
   if (sameTarget(row, previous)) return row;
   const returned = withdrawClaims(row.id, "the target was changed", view, stage);
   return { ...row, nextRunTimeMs: earliest([row.nextRunTimeMs, ...returned]) };
@@ -181,12 +180,12 @@ function recordDue(task: TaskRow, why: string, view: WriteView, stage: Stage): v
   const existing = view.execution(key);
   if (isSettled(existing)) return;
   const schedule = scheduleOf(task);
-  const lastMs = Math.max(cursorMs, latestOccurrenceMs(schedule, view.nowMs) ?? cursorMs);
+  const lastMs = Math.max(cursorMs, schedule.latest(view.nowMs)?.timeMs ?? cursorMs);
   stage.saveExecution({
     ...newExecution(key, task.name, "SCHEDULE", "MISSED"),
     fence: (existing?.fence ?? 0) + 1,
     endTimeMs: view.nowMs,
-    missedCount: 1 + countOccurrences(schedule, cursorMs + 1, lastMs),
+    missedCount: 1 + schedule.count(cursorMs + 1, lastMs, MISSED_COUNT_CAP).count,
     missedUntilMs: lastMs,
     error: `nothing had run it when ${why}`,
   });
@@ -206,7 +205,7 @@ export function isSettled(row: ExecutionRow | undefined): boolean {
 /** Where the cursor goes after an occurrence that ran although it had been given back to it. */
 export function cursorAfter(task: TaskCursor, scheduledTimeMs: number): number | null {
   if (task.nextRunTimeMs !== scheduledTimeMs) return task.nextRunTimeMs;
-  return nextOccurrenceMs(scheduleOf(task), scheduledTimeMs) ?? null;
+  return scheduleOf(task).next(scheduledTimeMs)?.timeMs ?? null;
 }
 
 function stamp(row: TaskRow, nowMs: number): TaskRow {
@@ -216,11 +215,6 @@ function stamp(row: TaskRow, nowMs: number): TaskRow {
 function earliest(times: readonly (number | null)[]): number | null {
   const known = times.filter((time): time is number => time !== null);
   return known.length === 0 ? null : Math.min(...known);
-}
-
-function sameSchedule(a: TaskInput, b: TaskInput): boolean {
-  const same = (a.recurrence ?? "ONCE") === (b.recurrence ?? "ONCE");
-  return same && a.scheduledTimeMs === b.scheduledTimeMs && a.timeZone === b.timeZone;
 }
 
 function sameTarget(a: TaskInput, b: TaskInput): boolean {
@@ -236,7 +230,7 @@ function sameTarget(a: TaskInput, b: TaskInput): boolean {
 function sameInput(a: TaskInput, b: TaskInput): boolean {
   const labels = (input: TaskInput) => JSON.stringify(Object.entries(input.labels).sort());
   return (
-    sameSchedule(a, b) &&
+    isSameSchedule(a, b) &&
     sameTarget(a, b) &&
     a.recurrence === b.recurrence &&
     a.name === b.name &&

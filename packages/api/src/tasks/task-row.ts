@@ -1,4 +1,12 @@
-import type { Recurrence, RetryPolicy, Schedule, TaskState, Webhook } from "@taskscheduler/domain";
+import {
+  compileSchedule,
+  type Recurrence,
+  type RetryPolicy,
+  type Schedule,
+  type ScheduleFields,
+  type TaskState,
+  type Webhook,
+} from "@taskscheduler/domain";
 import { formatTarget } from "../targets/stored-target.js";
 
 /** A row of `tasks`. */
@@ -50,6 +58,7 @@ export function cursorOfTask(row: TaskRow): TaskCursor {
   return { ...row, webhookBytes: formatTarget(row).webhook.length };
 }
 
-export function scheduleOf(row: Pick<TaskRow, "scheduledTimeMs" | "recurrence" | "timeZone">): Schedule {
-  return { scheduledTimeMs: row.scheduledTimeMs, recurrence: row.recurrence ?? "ONCE", timeZone: row.timeZone };
+/** Throws ScheduleFault for a row that was written past the API. */
+export function scheduleOf(fields: ScheduleFields): Schedule {
+  return compileSchedule(fields);
 }

@@ -1,4 +1,4 @@
-/** How a task repeats, in the order of the `recurrence` column's ENUM. */
+/** The fixed recurrences, in the order of the `recurrence` column's ENUM. `ONCE` is a single time. */
 export const RECURRENCES = ["ONCE", "DAILY", "WEEKLY", "BIWEEKLY", "MONTHLY", "QUARTERLY", "YEARLY"] as const;
 
 export type Recurrence = (typeof RECURRENCES)[number];

@@ -1,10 +1,12 @@
 /**
- * The proleptic Gregorian calendar on plain integers. A wall time is what a clock on a wall shows, as the milliseconds
- * that would be its epoch milliseconds if the clock stood in UTC. `Date` is left out: it reads years below 100 as 1900
- * and later, and it is slower.
+ * The proleptic Gregorian calendar on plain integers.
+ *
+ * A wall time is the date and time of day that a clock shows, without a zone. It is kept as the epoch milliseconds that
+ * it would have in UTC. This module does without `Date`, which is slower and reads the years 0 to 99 as 1900 to 1999.
  */
 export const DAY_MS = 86_400_000;
 
+/** A date of the calendar. */
 export interface WallDate {
   readonly year: number;
   /** 1 to 12. */
@@ -14,11 +16,14 @@ export interface WallDate {
 }
 
 const DAYS_IN_ERA = 146_097;
-/** From 0000-03-01, where the eras of the algorithm begin, to 1970-01-01. */
+/** Days from 0000-03-01 to 1970-01-01. The eras of the algorithm, of 400 years each, begin on March 1. */
 const ERA_TO_EPOCH_DAYS = 719_468;
 const MONTH_DAYS = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31] as const;
 
-/** Days from 1970-01-01 to a date. Source: Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms", days_from_civil. */
+/**
+ * Days from 1970-01-01 to a date. Source: `days_from_civil` in Howard Hinnant, "chrono-Compatible Low-Level Date
+ * Algorithms".
+ */
 export function toEpochDay(date: WallDate): number {
   const year = date.month <= 2 ? date.year - 1 : date.year;
   const era = Math.floor(year / 400);
@@ -28,7 +33,7 @@ export function toEpochDay(date: WallDate): number {
   return era * DAYS_IN_ERA + dayOfEra - ERA_TO_EPOCH_DAYS;
 }
 
-/** The date that many days after 1970-01-01. Source: as above, civil_from_days. */
+/** The date a number of days after 1970-01-01. Source: `civil_from_days` in the paper that {@link toEpochDay} names. */
 export function fromEpochDay(epochDay: number): WallDate {
   const shifted = epochDay + ERA_TO_EPOCH_DAYS;
   const era = Math.floor(shifted / DAYS_IN_ERA);
@@ -51,7 +56,7 @@ export function wallDate(wallMs: number): WallDate {
   return fromEpochDay(Math.floor(wallMs / DAY_MS));
 }
 
-/** The milliseconds since the wall clock showed midnight, 0 to 86,399,999. */
+/** The time of day of a wall time, in milliseconds since midnight: 0 to 86,399,999. */
 export function wallTimeOfDayMs(wallMs: number): number {
   return wallMs - Math.floor(wallMs / DAY_MS) * DAY_MS;
 }
@@ -67,7 +72,10 @@ export function monthNumber(date: WallDate): number {
   return date.year * 12 + date.month - 1;
 }
 
-/** The same day and time of day that many months later; the month's last day where it has no such day. */
+/**
+ * The wall time a number of months later, on the same day at the same time of day. A month that lacks the day has its
+ * last day instead.
+ */
 export function addMonths(wallMs: number, months: number): number {
   const date = wallDate(wallMs);
   const number = monthNumber(date) + months;
@@ -83,7 +91,7 @@ export function formatWallDate(wallMs: number): string {
   return `${pad(year, 4)}-${pad(month, 2)}-${pad(day, 2)}`;
 }
 
-/** `HH:MM:SS` of a wall time, with `.SSS` only where there is a fraction. */
+/** `HH:MM:SS` of a wall time, followed by `.SSS` when there is a fraction of a second. */
 export function formatWallTime(wallMs: number): string {
   const timeMs = wallTimeOfDayMs(wallMs);
   const seconds = Math.floor(timeMs / 1000);

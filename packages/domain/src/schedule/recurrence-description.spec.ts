@@ -1,6 +1,6 @@
 import { expect, test } from "@jest/globals";
+import { compileSchedule } from "./compile-schedule.js";
 import type { Recurrence } from "./recurrence.js";
-import { describeSchedule } from "./schedule-description.js";
 
 test.each<[string, Recurrence, string, string]>([
   ["2026-12-01T09:30:00Z", "ONCE", "UTC", "Once, on 2026-12-01 at 09:30 (UTC)"],
@@ -38,5 +38,5 @@ test.each<[string, Recurrence, string, string]>([
   ["2026-12-01T09:30:00Z", "YEARLY", "UTC", "Yearly, on December 1, at 09:30 (UTC)"],
   ["2024-02-29T09:30:00Z", "YEARLY", "UTC", "Yearly, on February 29 (28 in common years), at 09:30 (UTC)"],
 ])("%s %s in %s: %s", (time, recurrence, timeZone, expected) => {
-  expect(describeSchedule({ scheduledTimeMs: Date.parse(time), recurrence, timeZone })).toBe(expected);
+  expect(compileSchedule({ scheduledTimeMs: Date.parse(time), recurrence, timeZone }).describe()).toBe(expected);
 });
