@@ -192,6 +192,13 @@ describe("a scheduler with two APIs", () => {
     expect(there.beats).toEqual([]);
   });
 
+  it("says that it leaves to the other, where the one that it is at is gone", async () => {
+    const [here, there] = await start(1_500);
+    here.isDown = true;
+    await scheduler.stop(AbortSignal.timeout(5_000));
+    expect(there.beats.at(-1)).toMatchObject({ leaving: true, incarnation: here.incarnation });
+  });
+
   it("finishes the calls under way on a connection that has aged", async () => {
     const [here, there] = await start(1_500);
     let release: () => void = () => undefined;

@@ -13,6 +13,8 @@ const beatsPerLease = 5;
 const beatIntervalWithoutFeedMs = 100;
 const shortestBeatDeadlineMs = 500;
 const longestBeatDeadlineMs = 2_500;
+/** The first that fails has the scheduler go to another API. */
+const leaveTries = 2;
 
 /** What a session tells, and asks, the rest of the scheduler. */
 export interface SessionListener {
@@ -127,10 +129,10 @@ export class Session {
     this.beatSoon();
   }
 
-  /** The last beat: the incarnation ends, and others take over at once. */
+  /** The last beat: the incarnation ends, and others take over at once. Where it fails, another API may take it. */
   async leave(signal: AbortSignal): Promise<void> {
     this.#isLeaving = true;
-    await this.beat(signal);
+    for (let tries = 0; tries < leaveTries && !signal.aborted; tries += 1) if (await this.beat(signal)) return;
   }
 
   /** Until the signal is aborted, or the session has been left. */
@@ -146,10 +148,10 @@ export class Session {
     }
   }
 
-  /** One heartbeat. A failure is logged; the lease then runs on. */
-  async beat(signal: AbortSignal): Promise<void> {
+  /** One heartbeat. A failure is logged; the lease then runs on. @returns whether it is settled: another would do no more */
+  async beat(signal: AbortSignal): Promise<boolean> {
     const registration = this.#registration;
-    if (registration === undefined) return;
+    if (registration === undefined) return true;
     const { client, timekeeper, listener, logger } = this.#options;
     const { incarnation, leaseMs } = registration;
     const beatEnds = listener.beatBegins();
@@ -166,15 +168,17 @@ export class Session {
         { deadlineMs: beatDeadlineMs(leaseMs), signal },
       );
       this.#failure = undefined;
-      if (this.#registration !== registration) return;
+      if (this.#registration !== registration) return true;
       listener.reconcile(answer, snapshot, incarnation);
       timekeeper.acknowledged(sentAtMs, answer.serverTimeMs, leaseMs);
       listener.renewed();
+      return true;
     } catch (err) {
-      if (signal.aborted) return;
+      if (signal.aborted) return false;
       this.#failure = ApiError.from(err);
       logger[failureLevel(err)]({ err, incarnation }, "a heartbeat failed");
       this.onCallFailed(incarnation, err);
+      return false;
     } finally {
       beatEnds();
     }
