@@ -92,8 +92,9 @@ describe("calls", () => {
     expect(await reasonsAfter(error, countsDefects)).toHaveLength(reasons);
   });
 
-  it("that their callers have left say nothing", async () => {
-    expect(await reasonsAfter(SQL_ERROR, true, true)).toEqual([]);
+  it("whose callers have left count where the database failed, and not for how they were cut", async () => {
+    expect(await reasonsAfter(new DOMException("", "AbortError"), true, true)).toEqual([]);
+    expect(await reasonsAfter(SQL_ERROR, true, true)).toHaveLength(1);
   });
 
   it("answer as before, and a success counts", async () => {

@@ -93,9 +93,7 @@ function watch(call: Call, kind: string, health: WorkHealth, countsDefects: bool
       health.succeeded(kind);
       return answer;
     } catch (error) {
-      // Who has gone away learns nothing, and says nothing of the database.
-      if (!context.signal.aborted && (isOfDatabase(error) || (countsDefects && !(error instanceof ServiceError))))
-        health.failed(kind, error, beganMs);
+      if (isOfDatabase(error) || (countsDefects && isDefect(error, context))) health.failed(kind, error, beganMs);
       throw error;
     }
   };
@@ -108,8 +106,13 @@ const DATABASE_REASONS: ReadonlySet<ErrorReason> = new Set([
   "IDS_EXHAUSTED",
 ]);
 
-/** The database failed, or the driver; a refusal of what was asked for is the caller's. */
+/** The database or its driver failed, whether or not the caller still waits: schedulers give up before the database does. */
 function isOfDatabase(error: unknown): boolean {
   if (error instanceof ServiceError) return DATABASE_REASONS.has(error.reason);
   return error instanceof Error && typeof Reflect.get(error, "errno") === "number";
+}
+
+/** A call whose caller has left ends with whatever its end is. */
+function isDefect(error: unknown, { signal }: HandlerContext): boolean {
+  return !(error instanceof ServiceError) && !signal.aborted;
 }

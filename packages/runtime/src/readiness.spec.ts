@@ -35,21 +35,34 @@ describe("readiness log", () => {
     expect(told().slice(3)).toEqual([["info", "ready"]]);
   });
 
-  it("tells another reason at once, and all of them together", async () => {
+  it("tells other reasons soon, all of them together", async () => {
     await log.start();
     jest.advanceTimersByTime(1_000);
     reasons = ["a", "b"];
-    jest.advanceTimersByTime(1_000);
+    jest.advanceTimersByTime(5_000);
     expect(told()[1]).toEqual(["warn", "not ready", "a", "b"]);
   });
 
-  it("tells one line a second, however the reasons come and go", async () => {
+  it("tells at once when it is over, and when it comes back", async () => {
     await log.start();
-    for (let n = 0; n < 1_000; n += 1) {
+    jest.advanceTimersByTime(1_000);
+    reasons = [];
+    jest.advanceTimersByTime(1_000);
+    reasons = ["again"];
+    jest.advanceTimersByTime(1_000);
+    expect(told().slice(1)).toEqual([
+      ["info", "ready"],
+      ["warn", "not ready", "again"],
+    ]);
+  });
+
+  it("tells one line in five seconds, however the reasons replace each other", async () => {
+    await log.start();
+    for (let n = 0; n < 2_100; n += 1) {
       reasons = [`reason ${n}`];
       jest.advanceTimersByTime(10);
     }
-    expect(lines).toHaveLength(10);
+    expect(lines).toHaveLength(5);
   });
 
   it("tells nothing once it is stopped", async () => {

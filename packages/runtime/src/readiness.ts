@@ -10,36 +10,32 @@ export type Readiness = () => readonly string[];
 export interface ReadinessLogOptions {
   readonly readiness: Readiness;
   readonly logger: Logger;
-  /** How often the reasons are looked at; default 1 s. */
-  readonly lookMs?: number;
-  /** How often reasons that last are logged again; default 30 s. */
-  readonly repeatMs?: number;
 }
 
-/**
- * Logs why the process is not ready: when the reasons change, again and again while they last, and once when they are over.
- * At most one line a look, so that reasons that come and go fill no log.
- */
+/** How often the reasons are looked at. */
+const LOOK_MS = 1_000;
+/** Reasons that replace each other are logged this often at most, so that they fill no log. */
+const CHANGE_MS = 5_000;
+/** Reasons that last are logged again. */
+const REPEAT_MS = 30_000;
+
+/** Logs why the process is not ready: when that changes, every 30 s while it lasts, and once when it is over. */
 export class ReadinessLog implements Part {
   readonly name = "readiness log";
   readonly #readiness: Readiness;
   readonly #logger: Logger;
-  readonly #lookMs: number;
-  readonly #repeatMs: number;
   #timer: NodeJS.Timeout | undefined;
-  /** The reasons of the last line; undefined before the first. */
+  /** The reasons of the last line, empty where it said that the process is ready; undefined before the first. */
   #logged: string | undefined;
   #loggedAtMs = 0;
 
-  constructor({ readiness, logger, lookMs = 1_000, repeatMs = 30_000 }: ReadinessLogOptions) {
+  constructor({ readiness, logger }: ReadinessLogOptions) {
     this.#readiness = readiness;
     this.#logger = logger;
-    this.#lookMs = lookMs;
-    this.#repeatMs = repeatMs;
   }
 
   async start(): Promise<void> {
-    this.#timer ??= setInterval(() => this.#look(), this.#lookMs);
+    this.#timer ??= setInterval(() => this.#look(), LOOK_MS);
   }
 
   /** A process that stops is not ready, which it says itself. */
@@ -50,12 +46,17 @@ export class ReadinessLog implements Part {
   #look(): void {
     const reasons = this.#readiness();
     const text = reasons.join("\n");
-    const nowMs = performance.now();
-    const isSame = text === this.#logged;
-    if (isSame && (reasons.length === 0 || nowMs - this.#loggedAtMs < this.#repeatMs)) return;
+    if (!this.#isDue(text)) return;
     this.#logged = text;
-    this.#loggedAtMs = nowMs;
-    if (reasons.length === 0) this.#logger.info("ready");
+    this.#loggedAtMs = performance.now();
+    if (text === "") this.#logger.info("ready");
     else this.#logger.warn({ reasons }, "not ready");
+  }
+
+  #isDue(text: string): boolean {
+    const isSame = text === this.#logged;
+    if (text === "") return !isSame;
+    const wasReady = this.#logged === undefined || this.#logged === "";
+    return wasReady || performance.now() - this.#loggedAtMs >= (isSame ? REPEAT_MS : CHANGE_MS);
   }
 }

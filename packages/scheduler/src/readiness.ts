@@ -21,8 +21,9 @@ export function notReadyReasons({ session, feed, timekeeper }: Rooms): readonly 
   return reasons;
 }
 
-/** In one line, as `/readyz` has a reason a line. */
+/** Times and addresses that differ from one failure to the next are left out: they would be another reason each time. */
 function because(failure: ApiError | undefined): string {
   if (failure === undefined) return "";
-  return ` (${oneLine(failure.message, MAX_CHARACTERS)})`;
+  const text = failure.isTooLate ? "no answer in time" : failure.message.replace(/\.? Resolution note:.*$/s, "");
+  return ` (${oneLine(text, MAX_CHARACTERS)})`;
 }

@@ -68,7 +68,7 @@ const WARNINGS: readonly SettingRule[] = [
   {
     settings: ["max_connections", "max_user_connections"],
     isWrong: (settings) =>
-      numberOf(settings, "max_connections") < CONNECTIONS || isBetween(numberOf(settings, "max_user_connections", 0)),
+      numberOf(settings, "max_connections") < CONNECTIONS || isTooFew(numberOf(settings, "max_user_connections", 0)),
     message: `max_connections or max_user_connections is less than the ${CONNECTIONS} connections that one API opens: calls will fail with UNAVAILABLE under load`,
   },
   {
@@ -119,6 +119,6 @@ function numberOf(settings: Settings, name: string, standard = Number.POSITIVE_I
 }
 
 /** 0 is no limit. */
-function isBetween(userConnections: number): boolean {
+function isTooFew(userConnections: number): boolean {
   return userConnections > 0 && userConnections < CONNECTIONS;
 }

@@ -64,6 +64,11 @@ export class ApiError extends Error {
     return this.reason === endedReason || (this.reason === "" && this.message.includes(endedReason));
   }
 
+  /** The call's deadline passed. */
+  get isTooLate(): boolean {
+    return this.code === status.DEADLINE_EXCEEDED;
+  }
+
   /** The API judged the call's content; all else is worth trying again. */
   get isPermanent(): boolean {
     return permanentCodes.has(this.code);
