@@ -8,22 +8,23 @@ export {
   fieldErrors,
   ServiceError,
 } from "./errors.js";
-export { formatExecutionId, parseExecutionId } from "./execution-id.js";
 export { LATENCY_BIN_FLOORS_MS, latencyBin, latencyBinRangeMs } from "./latency-bins.js";
-export { RECURRENCES, type Recurrence } from "./recurrence.js";
-export { type AttemptFailure, type FailedAttempt, GONE, type RetryPolicy, retryDelayMs } from "./retry-policy.js";
+export { type Attempt, attemptsOf, NO_ATTEMPTS, runningAttempt, withAttempt } from "./ledger/attempts.js";
+export { formatExecutionId, parseExecutionId } from "./ledger/execution-id.js";
 export {
-  countOccurrences,
-  isOccurrence,
-  latestOccurrenceMs,
-  nextOccurrenceMs,
-  type Occurrence,
-  occurrences,
-  type Schedule,
-} from "./schedule.js";
-export { describeSchedule } from "./schedule-description.js";
-export { firstCursorMs, type Settlement, type SettlementInput, settle } from "./settlement.js";
-export { assignShards, SHARD_COUNT, shardOf } from "./sharding.js";
+  type ExecutionKey,
+  type ExecutionRow,
+  executionKeyText,
+  newExecution,
+} from "./ledger/execution-row.js";
+export {
+  type AttemptFailure,
+  type FailedAttempt,
+  GONE,
+  type RetryPolicy,
+  retryDelayMs,
+} from "./ledger/retry-policy.js";
+export { firstOccurrenceMs, type Settlement, type SettlementInput, settle } from "./ledger/settlement.js";
 export {
   EXECUTION_STATES,
   EXECUTION_TRIGGERS,
@@ -36,7 +37,19 @@ export {
   type TaskState,
   UNFINISHED_STATES,
   WAITING_STATES,
-} from "./states.js";
+} from "./ledger/states.js";
+export { RECURRENCES, type Recurrence } from "./recurrence.js";
+export {
+  countOccurrences,
+  isOccurrence,
+  latestOccurrenceMs,
+  nextOccurrenceMs,
+  type Occurrence,
+  occurrences,
+  type Schedule,
+} from "./schedule.js";
+export { describeSchedule } from "./schedule-description.js";
+export { assignShards, SHARD_COUNT, shardOf } from "./sharding.js";
 export { MAX_TIME_MS, MIN_TIME_MS } from "./time-range.js";
 export { parseTimeZone } from "./time-zone.js";
 export { WEBHOOK_METHODS, type Webhook, type WebhookContentMode, type WebhookMethod } from "./webhook.js";

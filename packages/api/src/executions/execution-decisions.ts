@@ -1,8 +1,6 @@
-import { isUnfinished, ServiceError } from "@taskscheduler/domain";
+import { attemptsOf, type ExecutionKey, type ExecutionRow, isUnfinished, ServiceError } from "@taskscheduler/domain";
 import type { TaskCursor } from "../tasks/task-row.js";
 import type { Stage, WriteView } from "../writes/write-command.js";
-import { attemptsOf } from "./attempts.js";
-import type { ExecutionKey, ExecutionRow } from "./execution-row.js";
 
 /** A row that its task's change took back says so; one that a user cancelled is not to come back by itself. */
 const WITHDRAWN = "withdrawn: ";

@@ -1,5 +1,11 @@
 import { durationFromMs } from "@bufbuild/protobuf/wkt";
-import { type ExecutionState as DomainState, formatExecutionId } from "@taskscheduler/domain";
+import {
+  type Attempt,
+  attemptsOf,
+  type ExecutionState as DomainState,
+  type ExecutionRow,
+  formatExecutionId,
+} from "@taskscheduler/domain";
 import {
   type Execution,
   type ExecutionAttempt,
@@ -8,8 +14,6 @@ import {
   ExecutionTrigger,
 } from "@taskscheduler/proto";
 import { toOptionalTimestamp, toTimestamp } from "../timestamps.js";
-import { type Attempt, attemptsOf } from "./attempts.js";
-import type { ExecutionRow } from "./execution-row.js";
 
 /** A literal: `create` takes ten times as long, and whoever leaves out a field is told so by the compiler. */
 export function executionToProto(row: ExecutionRow): Execution {

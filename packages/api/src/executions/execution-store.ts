@@ -1,4 +1,10 @@
-import { EXECUTION_STATES, isUnfinished, UNFINISHED_STATES } from "@taskscheduler/domain";
+import {
+  EXECUTION_STATES,
+  type ExecutionKey,
+  type ExecutionRow,
+  isUnfinished,
+  UNFINISHED_STATES,
+} from "@taskscheduler/domain";
 import { shapeOf } from "../database/columns.js";
 import type { SqlConnection } from "../database/database.js";
 import { ExecutionModel } from "../database/execution-model.js";
@@ -7,7 +13,6 @@ import { select, selectRows } from "../database/select.js";
 import { joinSql, raw, Sql, sql } from "../database/sql.js";
 import { inStatements } from "../database/statement-size.js";
 import { plain, type Statement } from "../database/statements.js";
-import type { ExecutionKey, ExecutionRow } from "./execution-row.js";
 import { StatDeltas } from "./execution-stats.js";
 import { addStats } from "./execution-stats-store.js";
 

@@ -1,8 +1,6 @@
 import { create } from "@bufbuild/protobuf";
-import type { Webhook } from "@taskscheduler/domain";
+import { attemptsOf, type ExecutionRow, type Webhook } from "@taskscheduler/domain";
 import { ClaimExecutionsRequestSchema, type ClaimExecutionsResponse, ExecutionTrigger } from "@taskscheduler/proto";
-import { attemptsOf } from "../executions/attempts.js";
-import type { ExecutionRow } from "../executions/execution-row.js";
 import { taskToProto } from "../tasks/task-mapper.js";
 import type { WriteView } from "../writes/write-command.js";
 import { WriteStage } from "../writes/write-stage.js";

@@ -1,5 +1,16 @@
 import { create } from "@bufbuild/protobuf";
-import { isHeld, isUnfinished, ServiceError, type Settlement, settle } from "@taskscheduler/domain";
+import {
+  type ExecutionKey,
+  type ExecutionRow,
+  isHeld,
+  isUnfinished,
+  newExecution,
+  runningAttempt,
+  ServiceError,
+  type Settlement,
+  settle,
+  withAttempt,
+} from "@taskscheduler/domain";
 import {
   type ClaimExecutionsRequest,
   type ClaimExecutionsResponse,
@@ -8,7 +19,6 @@ import {
   ClaimResultSchema,
   type Grant,
 } from "@taskscheduler/proto";
-import { runningAttempt, withAttempt } from "../executions/attempts.js";
 import {
   endWithoutRun,
   hasBegun,
@@ -17,7 +27,6 @@ import {
   missed,
   withdrawn,
 } from "../executions/execution-decisions.js";
-import { type ExecutionKey, type ExecutionRow, newExecution } from "../executions/execution-row.js";
 import { isSettled } from "../tasks/task-decisions.js";
 import { scheduleOf, type TaskCursor } from "../tasks/task-row.js";
 import type { Stage, WriteCommand, WriteView } from "../writes/write-command.js";
@@ -114,8 +123,8 @@ function settlementOf(
   if (occurrence.scheduledTimeMs > nowMs + CLAIM_AHEAD_MS) return undefined;
   return settle({
     schedule: scheduleOf(task),
-    cursorMs: occurrence.scheduledTimeMs,
-    armedMs: task.armedTimeMs,
+    dueMs: occurrence.scheduledTimeMs,
+    scheduleSetMs: task.armedTimeMs,
     nowMs,
     ...rules,
   });
@@ -129,7 +138,7 @@ function keysOf(occurrence: Due, view: WriteView, rules: ClaimRules): ExecutionK
   } catch {
     // The claim, which judges the same again, says why.
   }
-  const times = [occurrence.scheduledTimeMs, settlement?.run?.scheduledTimeMs, settlement?.missed?.firstMs];
+  const times = [occurrence.scheduledTimeMs, settlement?.claim?.scheduledTimeMs, settlement?.missed?.firstMs];
   return times.flatMap((scheduledTimeMs) => (scheduledTimeMs === undefined ? [] : [{ taskId, scheduledTimeMs }]));
 }
 
@@ -217,11 +226,11 @@ function givenUp(
 }
 
 function grantRun(task: TaskCursor, settlement: Settlement, claiming: Claiming): Grant | undefined {
-  if (settlement.run === undefined) return undefined;
-  const key = { taskId: task.id, scheduledTimeMs: settlement.run.scheduledTimeMs };
+  if (settlement.claim === undefined) return undefined;
+  const key = { taskId: task.id, scheduledTimeMs: settlement.claim.scheduledTimeMs };
   const existing = claiming.view.execution(key);
   if (isSettled(existing)) return undefined;
-  const fresh = newExecution(key, task.name, settlement.run.trigger, "CLAIMED");
+  const fresh = newExecution(key, task.name, settlement.claim.trigger, "CLAIMED");
   return grant({ ...fresh, fence: existing?.fence ?? 0 }, 1, task, claiming);
 }
 

@@ -1,7 +1,6 @@
-import { HELD_STATES, SHARD_COUNT, shardOf } from "@taskscheduler/domain";
+import { type ExecutionKey, type ExecutionRow, HELD_STATES, SHARD_COUNT, shardOf } from "@taskscheduler/domain";
 import type { SqlConnection } from "../database/database.js";
 import { toDatetime } from "../database/instants.js";
-import type { ExecutionKey, ExecutionRow } from "../executions/execution-row.js";
 
 /** An occurrence that a scheduler is to claim. */
 export interface Due extends ExecutionKey {

@@ -1,7 +1,6 @@
 import { create } from "@bufbuild/protobuf";
-import type { Webhook } from "@taskscheduler/domain";
+import type { ExecutionRow, Webhook } from "@taskscheduler/domain";
 import { type Grant, GrantSchema } from "@taskscheduler/proto";
-import type { ExecutionRow } from "../executions/execution-row.js";
 import { DELETED_TARGET, targetToProto } from "../targets/target-mapper.js";
 import type { TaskCursor } from "../tasks/task-row.js";
 

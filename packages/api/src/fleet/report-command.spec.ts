@@ -1,12 +1,11 @@
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
-import type { Webhook } from "@taskscheduler/domain";
+import { attemptsOf, type Webhook } from "@taskscheduler/domain";
 import {
   AttemptFailure,
   type ExecutionReportSchema,
   ExecutionState,
   ReportExecutionsRequestSchema,
 } from "@taskscheduler/proto";
-import { attemptsOf } from "../executions/attempts.js";
 import { taskToProto } from "../tasks/task-mapper.js";
 import type { WriteView } from "../writes/write-command.js";
 import { WriteStage } from "../writes/write-stage.js";

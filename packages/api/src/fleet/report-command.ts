@@ -1,5 +1,15 @@
 import { create } from "@bufbuild/protobuf";
-import { GONE, isHeld, retryDelayMs } from "@taskscheduler/domain";
+import {
+  type Attempt,
+  attemptsOf,
+  type ExecutionKey,
+  type ExecutionRow,
+  GONE,
+  isHeld,
+  NO_ATTEMPTS,
+  retryDelayMs,
+  withAttempt,
+} from "@taskscheduler/domain";
 import {
   AttemptFailure,
   type ExecutionReport,
@@ -8,9 +18,7 @@ import {
   type ReportExecutionsResponse,
   ReportExecutionsResponseSchema,
 } from "@taskscheduler/proto";
-import { type Attempt, attemptsOf, NO_ATTEMPTS, withAttempt } from "../executions/attempts.js";
 import { isWithdrawn } from "../executions/execution-decisions.js";
-import type { ExecutionKey, ExecutionRow } from "../executions/execution-row.js";
 import { cursorAfter, pauseGone } from "../tasks/task-decisions.js";
 import { cursorOfTask, type TaskCursor } from "../tasks/task-row.js";
 import type { Stage, WriteCommand, WriteView } from "../writes/write-command.js";

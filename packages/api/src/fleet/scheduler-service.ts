@@ -1,11 +1,17 @@
 import type { ServiceImpl } from "@connectrpc/connect";
-import { isHeld, MAX_TIME_MS, MIN_TIME_MS } from "@taskscheduler/domain";
+import {
+  type ExecutionKey,
+  type ExecutionRow,
+  executionKeyText,
+  isHeld,
+  MAX_TIME_MS,
+  MIN_TIME_MS,
+} from "@taskscheduler/domain";
 import type { Grant, HeartbeatRequest, HeldClaim, SchedulerService } from "@taskscheduler/proto";
 import type { Logger } from "@taskscheduler/runtime";
 import type { Database } from "../database/database.js";
 import type { DatabaseClock } from "../database/database-clock.js";
 import { isWithdrawn } from "../executions/execution-decisions.js";
-import { type ExecutionKey, type ExecutionRow, executionKeyText } from "../executions/execution-row.js";
 import { findExecutions } from "../executions/execution-store.js";
 import { findCursors, findWebhooks } from "../tasks/task-store.js";
 import type { WriteGroup } from "../writes/write-group.js";

@@ -1,15 +1,17 @@
 import {
   countOccurrences,
-  firstCursorMs,
+  type ExecutionKey,
+  type ExecutionRow,
+  firstOccurrenceMs,
   isOccurrence,
   isUnfinished,
   latestOccurrenceMs,
+  newExecution,
   nextOccurrenceMs,
   ServiceError,
   type TaskState,
 } from "@taskscheduler/domain";
 import { isReopenable, withdrawn } from "../executions/execution-decisions.js";
-import { type ExecutionKey, type ExecutionRow, newExecution } from "../executions/execution-row.js";
 import type { Stage, WriteView } from "../writes/write-command.js";
 import type { TaskInput } from "./task-input.js";
 import { etagOf } from "./task-mapper.js";
@@ -151,7 +153,7 @@ function completed(id: number): ServiceError {
 }
 
 function cursorOf(input: TaskInput, nowMs: number, path: string): number {
-  const cursor = firstCursorMs(scheduleOf(input), nowMs);
+  const cursor = firstOccurrenceMs(scheduleOf(input), nowMs);
   if (cursor !== undefined) return cursor;
   const description = "the schedule has no occurrence from now to the year 9999";
   throw new ServiceError("SCHEDULE_NEVER_FIRES", description, {

@@ -1,5 +1,4 @@
-import { isUnfinished } from "@taskscheduler/domain";
-import { type ExecutionRow, executionKeyText, newExecution } from "../executions/execution-row.js";
+import { type ExecutionRow, executionKeyText, isUnfinished, newExecution } from "@taskscheduler/domain";
 import { cursorOfTask, type TaskRow } from "../tasks/task-row.js";
 import type { WriteView } from "./write-command.js";
 

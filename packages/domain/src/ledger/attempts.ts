@@ -1,5 +1,5 @@
-import type { ExecutionState } from "@taskscheduler/domain";
 import type { ExecutionRow } from "./execution-row.js";
+import type { ExecutionState } from "./states.js";
 
 /** One try at running an execution. */
 export interface Attempt {

@@ -1,4 +1,5 @@
-import { type ExecutionState, type ExecutionTrigger, formatExecutionId } from "@taskscheduler/domain";
+import { formatExecutionId } from "./execution-id.js";
+import type { ExecutionState, ExecutionTrigger } from "./states.js";
 
 /** Names a row of the ledger. */
 export interface ExecutionKey {
