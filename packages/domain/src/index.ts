@@ -10,6 +10,15 @@ export {
 } from "./errors.js";
 export { LATENCY_BIN_FLOORS_MS, latencyBin, latencyBinRangeMs } from "./latency-bins.js";
 export { type Attempt, attemptsOf, NO_ATTEMPTS, runningAttempt, withAttempt } from "./ledger/attempts.js";
+export { END_REASONS, type EndReason, type WithdrawalReason } from "./ledger/end-reason.js";
+export type {
+  AttemptOutcome,
+  Claimant,
+  ClaimEvent,
+  LedgerEvent,
+  LedgerEventType,
+  ReportEvent,
+} from "./ledger/events.js";
 export { formatExecutionId, parseExecutionId } from "./ledger/execution-id.js";
 export {
   type ExecutionKey,
@@ -17,6 +26,9 @@ export {
   executionKeyText,
   newExecution,
 } from "./ledger/execution-row.js";
+export { claimFence, type FenceMove } from "./ledger/fence.js";
+export { isWithdrawn, type Phase, phaseOf } from "./ledger/phase.js";
+export { judgeRecorded } from "./ledger/recorded.js";
 export {
   type AttemptFailure,
   type FailedAttempt,
@@ -31,6 +43,7 @@ export {
   type ExecutionState,
   type ExecutionTrigger,
   HELD_STATES,
+  hasEndedWithoutRun,
   isHeld,
   isUnfinished,
   TASK_STATES,
@@ -38,6 +51,10 @@ export {
   UNFINISHED_STATES,
   WAITING_STATES,
 } from "./ledger/states.js";
+export { applyEffects, type LedgerTask, passOccurrences, type TaskEffects } from "./ledger/task-effects.js";
+export { openOccurrence, type Transition, transition } from "./ledger/transition.js";
+export { TRANSITIONS, type TransitionRule } from "./ledger/transitions.js";
+export { isClaimedAhead, isWithdrawnByDeletion } from "./ledger/withdrawal.js";
 export { RECURRENCES, type Recurrence } from "./recurrence.js";
 export {
   countOccurrences,

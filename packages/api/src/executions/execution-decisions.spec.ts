@@ -1,8 +1,8 @@
-import { attemptsOf, type ExecutionRow } from "@taskscheduler/domain";
+import { attemptsOf, type ExecutionRow, openOccurrence } from "@taskscheduler/domain";
 import { cursorOfTask, type TaskRow } from "../tasks/task-row.js";
 import { WriteStage } from "../writes/write-stage.js";
 import { executionRow, NOW_MS, taskRow, viewOf } from "../writes/write-view.fixture.js";
-import { decideCancel, decideRetry, isReopenable, leftBehind, withdrawn } from "./execution-decisions.js";
+import { decideCancel, decideRetry } from "./execution-decisions.js";
 
 function cancel(row: ExecutionRow, task: TaskRow | null = taskRow({ nextRunTimeMs: null })) {
   const stage = new WriteStage();
@@ -22,6 +22,7 @@ describe("to cancel an execution", () => {
     (state) => {
       const { row, saved, task } = cancel(executionRow({ state, retryTimeMs: NOW_MS }));
       expect(row).toMatchObject({ state: "CANCELLED", fence: 2, endTimeMs: NOW_MS, retryTimeMs: null });
+      expect(row.endReason).toBe("CANCELLED_BY_USER");
       expect(saved).toEqual([row]);
       expect(task).toMatchObject({ state: "COMPLETED", runCount: 0 });
     },
@@ -34,7 +35,7 @@ describe("to cancel an execution", () => {
   });
 
   it("does nothing to one that is cancelled, and is refused for what has ended otherwise", () => {
-    const already = executionRow({ state: "CANCELLED", error: "withdrawn: the task was paused" });
+    const already = executionRow({ state: "CANCELLED", endReason: "TASK_PAUSED" });
     expect(cancel(already)).toEqual({ row: already, saved: [], task: undefined });
     for (const state of ["SUCCEEDED", "FAILED", "MISSED", "SKIPPED"] as const) {
       expect(() => cancel(executionRow({ state }))).toThrow(expect.objectContaining({ reason: "EXECUTION_ENDED" }));
@@ -42,20 +43,9 @@ describe("to cancel an execution", () => {
   });
 
   it("is for good: only what a change of the task took back comes back", () => {
-    expect(isReopenable(cancel(executionRow()).row)).toBe(false);
-    expect(isReopenable(withdrawn(executionRow(), "the schedule was changed", NOW_MS))).toBe(true);
-  });
-});
-
-describe("what a deleted task leaves behind", () => {
-  it("was missed where it was due and nothing is known to have begun it, and is withdrawn else", () => {
-    expect(leftBehind(executionRow(), NOW_MS)).toMatchObject({ state: "MISSED", fence: 2, missedCount: 1 });
-    const ahead = executionRow({ scheduledTimeMs: NOW_MS + 1 });
-    const others = [ahead, executionRow({ trigger: "MANUAL" }), executionRow({ state: "PENDING" })];
-    for (const row of [...others, executionRow({ state: "RETRYING", startTimeMs: NOW_MS - 5 })]) {
-      const left = leftBehind(row, NOW_MS);
-      expect(left).toMatchObject({ state: "CANCELLED", fence: 2, error: "withdrawn: the task was deleted" });
-    }
+    const open = (row: ExecutionRow) => openOccurrence(row, row, "seven", "SCHEDULE");
+    expect(open(cancel(executionRow()).row)).toBeUndefined();
+    expect(open(executionRow({ state: "CANCELLED", endReason: "SCHEDULE_CHANGED" }))).toBeDefined();
   });
 });
 

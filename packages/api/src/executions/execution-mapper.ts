@@ -5,11 +5,13 @@ import {
   type ExecutionState as DomainState,
   type ExecutionRow,
   formatExecutionId,
+  hasEndedWithoutRun,
 } from "@taskscheduler/domain";
 import {
   type Execution,
   type ExecutionAttempt,
   type ExecutionChange,
+  ExecutionEndReason,
   ExecutionState,
   ExecutionTrigger,
 } from "@taskscheduler/proto";
@@ -37,7 +39,14 @@ export function executionToProto(row: ExecutionRow): Execution {
     missedCount: row.missedCount,
     missedUntil: toOptionalTimestamp(row.missedUntilMs),
     retryTime: toOptionalTimestamp(row.retryTimeMs),
+    endReason: toEndReason(row),
   };
+}
+
+/** A row that ran after its claim was taken back keeps the reason for the ledger. Users see that it ran. */
+function toEndReason({ state, endReason }: ExecutionRow): ExecutionEndReason {
+  if (endReason === null || !hasEndedWithoutRun(state)) return ExecutionEndReason.UNSPECIFIED;
+  return ExecutionEndReason[endReason];
 }
 
 function attemptToProto({ attempt, schedulerId, startTimeMs, endTimeMs, state, error, httpStatus }: Attempt) {

@@ -59,6 +59,7 @@ export async function lockUnfinished(connection: SqlConnection, taskIds: readonl
 const FIRST_COLUMNS = [
   ...["task_id", "scheduled_time", "task_name", "trigger_kind", "state", "attempt", "fence", "incarnation"],
   ...["scheduler_id", "claim_time", "start_time", "end_time", "error", "http_status", "missed_count", "missed_until"],
+  "end_reason",
 ];
 const RETRY_COLUMNS = ["failures", "retry_time", "attempts"];
 const KEY_COLUMNS = ["task_id", "scheduled_time"];
@@ -113,7 +114,7 @@ function firstValues(row: ExecutionRow, values: unknown[]): void {
   values.push(row.taskId, toDatetime(row.scheduledTimeMs), row.taskName, row.trigger, row.state, row.attempt);
   values.push(row.fence, row.incarnation, row.schedulerId, toNullableDatetime(row.claimTimeMs));
   values.push(toNullableDatetime(row.startTimeMs), toNullableDatetime(row.endTimeMs), row.error, row.httpStatus);
-  values.push(row.missedCount, toNullableDatetime(row.missedUntilMs));
+  values.push(row.missedCount, toNullableDatetime(row.missedUntilMs), row.endReason);
 }
 
 function allValues(row: ExecutionRow, values: unknown[]): void {

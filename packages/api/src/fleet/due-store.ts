@@ -87,13 +87,13 @@ export async function pageRetries(
   );
 }
 
-/** What an incarnation holds. */
+/** The claims that an incarnation holds. The fence is the claim's, as the domain's `claimFence` has it. */
 export async function findClaims(
   connection: SqlConnection,
   incarnation: number,
 ): Promise<Pick<ExecutionRow, "taskId" | "scheduledTimeMs" | "fence">[]> {
   return connection.query(
-    `SELECT task_id AS taskId, scheduled_time AS scheduledTimeMs, fence
+    `SELECT task_id AS taskId, scheduled_time AS scheduledTimeMs, IF(end_reason IS NULL, fence, fence - 1) AS fence
        FROM executions FORCE INDEX (executions_state) WHERE state IN (?) AND incarnation = ?`,
     [HELD_STATES, incarnation],
   );

@@ -34,7 +34,8 @@ export function taskRow(changes: Partial<TaskRow> = {}): TaskRow {
 /** A claim of incarnation 1 on the occurrence at `NOW_MS`. */
 export function executionRow(changes: Partial<ExecutionRow> = {}): ExecutionRow {
   return {
-    ...newExecution({ taskId: 7, scheduledTimeMs: NOW_MS }, "seven", "SCHEDULE", "CLAIMED"),
+    ...newExecution({ taskId: 7, scheduledTimeMs: NOW_MS }, "seven", "SCHEDULE"),
+    state: "CLAIMED",
     attempt: 1,
     fence: 1,
     incarnation: 1,
