@@ -3,7 +3,7 @@ import { type Connection, createConnection } from "mariadb";
 import { type PrivateServer, startPrivateServer } from "../../scripts/mariadb.mjs";
 import { countedExecutions } from "../setup/counted-executions.js";
 import { eventually } from "../setup/eventually.js";
-import { migrate, startMigrator } from "../setup/migrator.js";
+import { migrate, startMigrator, undoThrough } from "../setup/migrator.js";
 import { killAll, startApi, startScheduler } from "../setup/processes.js";
 import { createTaskClient } from "../setup/task-client.js";
 
@@ -275,7 +275,7 @@ it("the labels that tasks have by then are those they are found by, but for what
     "INSERT INTO tasks (name, scheduled_time, labels) VALUES (?, '2100-01-01', ?)",
     stored.map((text, index) => [`task ${index}`, text]),
   );
-  for (let last = ""; last !== "down 0006-lists\n"; ) last = await migrate(url, "down");
+  await undoThrough(url, "0006-lists");
   await migrate(url);
   const found: { name: string; value: string; task: string }[] = await connection.query(
     "SELECT label.name, value, tasks.name AS task FROM task_labels AS label JOIN tasks ON tasks.id = task_id",
@@ -298,7 +298,7 @@ describe("executions that are there by then are counted", () => {
            IF(seq % 13, @at + INTERVAL seq % 99991 * 1000 MICROSECOND, NULL)
          FROM seq_1_to_${EXECUTIONS}`,
     );
-    for (let last = ""; last !== "down 0008-summaries\n"; ) last = await migrate(url, "down");
+    await undoThrough(url, "0008-summaries");
     return url;
   }
 

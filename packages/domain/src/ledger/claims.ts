@@ -8,7 +8,7 @@ import type { TransitionRule } from "./transitions.js";
 export function claim(row: ExecutionRow, event: ClaimEvent, rule: TransitionRule): ExecutionRow {
   return {
     ...row,
-    state: rule.to,
+    state: rule.state,
     attempt: row.attempt + 1,
     fence: moveFence(row, rule.fence),
     incarnation: event.incarnation,

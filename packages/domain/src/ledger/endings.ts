@@ -48,7 +48,7 @@ export function giveUp(row: ExecutionRow, reason: MissReason, nowMs: number, rul
   if (rule.to === "MISSED") return miss(row, { reason, nowMs, count: 1, untilMs: row.scheduledTimeMs }, rule);
   return {
     ...recordLostAttempt(row, nowMs),
-    state: rule.to,
+    state: rule.state,
     fence: moveFence(row, rule.fence),
     endTimeMs: nowMs,
     error: "its scheduler was lost while it ran, and its task was deleted",
@@ -64,5 +64,5 @@ function endWithoutRun(
   rule: TransitionRule,
 ): ExecutionRow {
   const fence = moveFence(row, rule.fence);
-  return { ...row, state: rule.to, fence, endTimeMs: nowMs, retryTimeMs: null, error, endReason };
+  return { ...row, state: rule.state, fence, endTimeMs: nowMs, retryTimeMs: null, error, endReason };
 }

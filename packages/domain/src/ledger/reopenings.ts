@@ -10,14 +10,14 @@ export function reopen(
   { taskName, trigger }: { readonly taskName: string; readonly trigger: ExecutionTrigger },
   rule: TransitionRule,
 ): ExecutionRow {
-  return { ...newExecution(row, taskName, trigger), state: rule.to, fence: moveFence(row, rule.fence) };
+  return { ...newExecution(row, taskName, trigger), state: rule.state, fence: moveFence(row, rule.fence) };
 }
 
 /** A failed execution waits for a scheduler again, with all the attempts of its task's policy. Its history stays. */
 export function retry(row: ExecutionRow, rule: TransitionRule): ExecutionRow {
   return {
     ...row,
-    state: rule.to,
+    state: rule.state,
     fence: moveFence(row, rule.fence),
     failures: 0,
     endTimeMs: null,

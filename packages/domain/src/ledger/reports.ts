@@ -26,7 +26,7 @@ export function begin(row: ExecutionRow, startTimeMs: number, rule: TransitionRu
   const outcome = { startTimeMs, endTimeMs: startTimeMs, error: "", httpStatus: 0 };
   return {
     ...row,
-    state: rule.to,
+    state: rule.state,
     fence: moveFence(row, rule.fence),
     startTimeMs: row.startTimeMs ?? startTimeMs,
     retryTimeMs: null,
@@ -58,7 +58,7 @@ export function toAttempt(row: ExecutionRow, outcome: AttemptOutcome, state: Att
 
 function abort(row: ExecutionRow, outcome: AttemptOutcome, rule: TransitionRule): ExecutionRow {
   const attempts = withAttempt(row, toAttempt(row, outcome, "CANCELLED"));
-  return { ...end(row, outcome, row.failures, rule), state: rule.to, attempts, endReason: "CANCELLED_BY_USER" };
+  return { ...end(row, outcome, row.failures, rule), state: rule.state, attempts, endReason: "CANCELLED_BY_USER" };
 }
 
 function retryLater(
@@ -68,7 +68,7 @@ function retryLater(
 ): ExecutionRow {
   const { failures, retryTimeMs } = event;
   const attempts = withAttempt(row, toAttempt(row, event, "FAILED"));
-  return { ...end(row, event, failures, rule), state: rule.to, endTimeMs: null, retryTimeMs, attempts };
+  return { ...end(row, event, failures, rule), state: rule.state, endTimeMs: null, retryTimeMs, attempts };
 }
 
 /** The claim was not begun, and will not be. Another scheduler may claim it, or this one later. It was no attempt. */
@@ -79,7 +79,7 @@ function handBack(
 ): ExecutionRow {
   return {
     ...row,
-    state: rule.to,
+    state: rule.state,
     fence: moveFence(row, rule.fence),
     attempt: Math.max(0, row.attempt - 1),
     retryTimeMs: Math.max(retryTimeMs, row.retryTimeMs ?? row.scheduledTimeMs),

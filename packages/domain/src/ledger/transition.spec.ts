@@ -63,7 +63,7 @@ describe("each event in each phase", () => {
       return;
     }
     expect(next!.row).not.toBe(row);
-    expect(next!.row.state).toBe(rule.to);
+    expect(phaseOf(next!.row)).toBe(rule.to);
     expect(next!.effects).toBe(rule.effects);
     const fences = { KEPT: row.fence, RAISED: row.fence + 1, TAKEN_BACK: 2 };
     expect(next!.row.fence).toBe(fences[rule.fence]);

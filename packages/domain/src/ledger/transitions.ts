@@ -6,15 +6,17 @@ import { ENDED, NO_EFFECTS, RAN, RUNS_AGAIN, type TaskEffects } from "./task-eff
 
 /** A row of the table of transitions. */
 export interface TransitionRule {
-  readonly to: ExecutionState;
+  readonly to: Phase;
+  /** The state that rows of that phase have. */
+  readonly state: ExecutionState;
   readonly fence: FenceMove;
   readonly effects: TaskEffects;
 }
 
 type Rules = Partial<Record<Phase, TransitionRule>>;
 
-function rule(to: ExecutionState, fence: FenceMove, effects: TaskEffects = NO_EFFECTS): TransitionRule {
-  return { to, fence, effects };
+function rule(to: Phase, fence: FenceMove, effects: TaskEffects = NO_EFFECTS): TransitionRule {
+  return { to, state: to === "WITHDRAWN" ? "CANCELLED" : to, fence, effects };
 }
 
 /**
@@ -51,7 +53,7 @@ export const TRANSITIONS: Readonly<Record<LedgerEventType, Rules>> = {
   ABORT: {
     CLAIMED: rule("CANCELLED", "TAKEN_BACK", RAN),
     RUNNING: rule("CANCELLED", "TAKEN_BACK", RAN),
-    WITHDRAWN: rule("CANCELLED", "KEPT"),
+    WITHDRAWN: rule("WITHDRAWN", "KEPT"),
     CANCELLED: rule("CANCELLED", "KEPT"),
     MISSED: rule("MISSED", "KEPT"),
   },
@@ -62,9 +64,9 @@ export const TRANSITIONS: Readonly<Record<LedgerEventType, Rules>> = {
     RETRYING: rule("CANCELLED", "TAKEN_BACK", ENDED),
   },
   WITHDRAW: {
-    PENDING: rule("CANCELLED", "TAKEN_BACK", ENDED),
-    CLAIMED: rule("CANCELLED", "TAKEN_BACK", ENDED),
-    RETRYING: rule("CANCELLED", "TAKEN_BACK", ENDED),
+    PENDING: rule("WITHDRAWN", "TAKEN_BACK", ENDED),
+    CLAIMED: rule("WITHDRAWN", "TAKEN_BACK", ENDED),
+    RETRYING: rule("WITHDRAWN", "TAKEN_BACK", ENDED),
   },
   MISS: { PENDING: rule("MISSED", "TAKEN_BACK", ENDED) },
   GIVE_UP: {
