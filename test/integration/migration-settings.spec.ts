@@ -71,7 +71,7 @@ it("every step goes down and up", async () => {
   const url = await odd.create("");
   await migrate(url, FOLDER, "up");
   const before = await schemaOf(odd);
-  for (let steps = 0; steps < 8; steps += 1) expect(await migrate(url, FOLDER, "down")).toHaveLength(1);
+  for (let steps = 0; steps < 9; steps += 1) expect(await migrate(url, FOLDER, "down")).toHaveLength(1);
   expect(await migrate(url, FOLDER, "down")).toEqual([]);
   await migrate(url, FOLDER, "up");
   expect(await schemaOf(odd)).toEqual(before);

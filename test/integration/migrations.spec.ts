@@ -1,9 +1,9 @@
-import { compileSchedule, RECURRENCES, type Recurrence } from "@taskscheduler/domain";
+import { compileSchedule, END_REASONS, RECURRENCES, type Recurrence } from "@taskscheduler/domain";
 import { type Connection, createConnection } from "mariadb";
 import { type PrivateServer, startPrivateServer } from "../../scripts/mariadb.mjs";
 import { countedExecutions } from "../setup/counted-executions.js";
 import { eventually } from "../setup/eventually.js";
-import { migrate, startMigrator } from "../setup/migrator.js";
+import { migrate, startMigrator, undoThrough } from "../setup/migrator.js";
 import { killAll, startApi, startScheduler } from "../setup/processes.js";
 import { createTaskClient } from "../setup/task-client.js";
 
@@ -17,6 +17,7 @@ const STEPS = [
   "0006-lists",
   "0007-targets",
   "0008-summaries",
+  "0009-end-reasons",
 ];
 
 /** As the original made it, in a database that the server's defaults shaped. */
@@ -274,7 +275,7 @@ it("the labels that tasks have by then are those they are found by, but for what
     "INSERT INTO tasks (name, scheduled_time, labels) VALUES (?, '2100-01-01', ?)",
     stored.map((text, index) => [`task ${index}`, text]),
   );
-  for (let last = ""; last !== "down 0006-lists\n"; ) last = await migrate(url, "down");
+  await undoThrough(url, "0006-lists");
   await migrate(url);
   const found: { name: string; value: string; task: string }[] = await connection.query(
     "SELECT label.name, value, tasks.name AS task FROM task_labels AS label JOIN tasks ON tasks.id = task_id",
@@ -297,7 +298,7 @@ describe("executions that are there by then are counted", () => {
            IF(seq % 13, @at + INTERVAL seq % 99991 * 1000 MICROSECOND, NULL)
          FROM seq_1_to_${EXECUTIONS}`,
     );
-    expect(await migrate(url, "down")).toBe("down 0008-summaries\n");
+    await undoThrough(url, "0008-summaries");
     return url;
   }
 
@@ -333,6 +334,74 @@ describe("executions that are there by then are counted", () => {
     await migrate(url);
     await expectCounted();
   }, 120_000);
+});
+
+describe("executions that ended without a run by then", () => {
+  /** As the release before wrote them: state, error, and the reason that the error says. */
+  const ENDED = [
+    ["CANCELLED", "cancelled by a user", "CANCELLED_BY_USER"],
+    ["CANCELLED", "withdrawn: the schedule was changed", "SCHEDULE_CHANGED"],
+    ["CANCELLED", "withdrawn: the target was changed", "TARGET_CHANGED"],
+    ["CANCELLED", "withdrawn: the task calls nothing any more", "TARGET_REMOVED"],
+    ["CANCELLED", "withdrawn: the task was paused", "TASK_PAUSED"],
+    ["CANCELLED", "withdrawn: the task was deleted", "TASK_DELETED"],
+    ["MISSED", "nothing had run it when the schedule was changed", "SCHEDULE_CHANGED"],
+    ["MISSED", "nothing had run it when the task was deleted", "TASK_DELETED"],
+    ["MISSED", "its scheduler died, and its time had gone by when another could take over", "SCHEDULER_LOST"],
+    ["MISSED", "it was handed back, and its time had gone by when another could run it", "TOO_LATE"],
+    ["MISSED", "nothing ran it at its time", "NOT_RUN_IN_TIME"],
+    ["SUCCEEDED", "ran; too late to be withdrawn: the task was paused", null],
+    ["FAILED", "cancelled by a user", null],
+    ["RETRYING", "withdrawn: by the target", null],
+  ] as const;
+  const insert = (rows: readonly (readonly [state: string, error: string])[]) =>
+    connection.batch(
+      `INSERT INTO executions (task_id, scheduled_time, task_name, trigger_kind, state, fence, error)
+         VALUES (?, '2026-01-01', 'task', 'SCHEDULE', ?, 2, ?)`,
+      rows.map(([state, error], index) => [index + 1, state, error]),
+    );
+
+  it("say by their reason what their error text says", async () => {
+    const url = await createDatabase();
+    await migrate(url);
+    expect(await migrate(url, "down")).toBe("down 0009-end-reasons\n");
+    await insert(ENDED.map(([state, error]) => [state, error]));
+    await migrate(url);
+    const rows = await connection.query("SELECT state, error, end_reason AS reason FROM executions ORDER BY task_id");
+    expect(rows).toEqual(ENDED.map(([state, error, reason]) => ({ state, error, reason })));
+  });
+
+  it("are told apart by the release before, after the way down", async () => {
+    const url = await createDatabase();
+    await migrate(url);
+    const later: [string, string, string | null][] = [
+      ["CANCELLED", "withdrawn: the task was paused", "TASK_PAUSED"],
+      ["CANCELLED", "in other words", "TASK_DELETED"],
+      ["CANCELLED", "cancelled by a user", "CANCELLED_BY_USER"],
+      ["RUNNING", "", "TASK_DELETED"],
+      ["RUNNING", "", null],
+    ];
+    await insert(later.map(([state, error]) => [state, error]));
+    for (const [index, [, , reason]] of later.entries()) {
+      await connection.query("UPDATE executions SET end_reason = ? WHERE task_id = ?", [reason, index + 1]);
+    }
+    await migrate(url, "down");
+    const rows = await connection.query("SELECT error, fence FROM executions ORDER BY task_id");
+    expect(rows.map(({ error, fence }: Record<string, unknown>) => [error, fence])).toEqual([
+      ["withdrawn: the task was paused", 2],
+      ["withdrawn: in other words", 2],
+      ["cancelled by a user", 2],
+      ["", 1],
+      ["", 2],
+    ]);
+  });
+
+  it("are of the reasons that the domain knows, in its order", async () => {
+    const url = await createDatabase();
+    await migrate(url);
+    const [column] = await connection.query("SHOW COLUMNS FROM executions LIKE 'end_reason'");
+    expect(column["Type"]).toBe(`enum('${END_REASONS.join("','")}')`);
+  });
 });
 
 it("goes on at the next start when it was killed in the middle", async () => {

@@ -6,8 +6,8 @@ import { checkSchema, migrate } from "../setup/schema.js";
 import { takeSnapshot } from "../setup/schema-snapshot.js";
 import { createRelease, createSchemaFixture, FOLDER, type OtherRelease, type SchemaFixture } from "./schema-fixture.js";
 
-const STEPS = 8;
-const UNKNOWN = "`schema_migrations` records steps that this release does not know: `0009-later`";
+const STEPS = 9;
+const UNKNOWN = "`schema_migrations` records steps that this release does not know: `9999-later`";
 
 interface Later {
   readonly url: string;
@@ -34,12 +34,12 @@ afterAll(async () => {
 /** A database that a later release has migrated. */
 async function migrateLater(isCompatible: "yes" | "no"): Promise<Later> {
   const release = await createRelease(STEPS, {
-    "0009-later.up.sql": `-- compatible: ${isCompatible}\nALTER TABLE tasks ADD COLUMN IF NOT EXISTS later INT NULL, ALGORITHM=DEFAULT;\n`,
-    "0009-later.down.sql": "ALTER TABLE tasks DROP COLUMN IF EXISTS later, ALGORITHM=DEFAULT;\n",
+    "9999-later.up.sql": `-- compatible: ${isCompatible}\nALTER TABLE tasks ADD COLUMN IF NOT EXISTS later INT NULL, ALGORITHM=DEFAULT;\n`,
+    "9999-later.down.sql": "ALTER TABLE tasks DROP COLUMN IF EXISTS later, ALGORITHM=DEFAULT;\n",
   });
   releases.push(release);
   const url = await schemas.create("");
-  expect((await migrate(url, release.folder, "up")).at(-1)).toBe("0009-later");
+  expect((await migrate(url, release.folder, "up")).at(-1)).toBe("9999-later");
   return { url, release };
 }
 
@@ -75,9 +75,9 @@ describe("a release that meets a newer schema", () => {
 
   it("refuses a compatible step that is not done", async () => {
     await schemas.use(compatible.url);
-    await schemas.connection.query("UPDATE schema_migrations SET state = 'BEGUN' WHERE name = '0009-later'");
+    await schemas.connection.query("UPDATE schema_migrations SET state = 'BEGUN' WHERE name = '9999-later'");
     await expect(migrate(compatible.url, FOLDER, "up")).rejects.toThrow(UNKNOWN);
-    expect(await migrate(compatible.url, compatible.release.folder, "up")).toEqual(["0009-later"]);
+    expect(await migrate(compatible.url, compatible.release.folder, "up")).toEqual(["9999-later"]);
   });
 
   it.each(["true", "false"])(
@@ -87,10 +87,10 @@ describe("a release that meets a newer schema", () => {
       const api = await startApi({ databaseUrl: url, env: { MIGRATE_ON_START } });
       await eventually("it says why", async () => api.output().includes(UNKNOWN));
       expect(await api.isReady()).toBe(false);
-      expect(await migrate(url, release.folder, "down")).toEqual(["0009-later"]);
+      expect(await migrate(url, release.folder, "down")).toEqual(["9999-later"]);
       await api.ready();
       expect(await api.stop()).toBe(0);
-      expect(await migrate(url, release.folder, "up")).toEqual(["0009-later"]);
+      expect(await migrate(url, release.folder, "up")).toEqual(["9999-later"]);
     },
   );
 
@@ -106,14 +106,14 @@ describe("a release that meets a newer schema", () => {
 it("a step may make anew what an earlier one has made, on an empty database and on one that has it", async () => {
   const create = "CREATE TABLE execution_stats (n INT PRIMARY KEY) ENGINE=InnoDB";
   const release = await createRelease(STEPS, {
-    "0009-anew.up.sql": `-- compatible: no\nDROP TABLE IF EXISTS execution_stats;\n${create};\n`,
-    "0009-anew.down.sql": "DO 0;\n",
+    "9999-anew.up.sql": `-- compatible: no\nDROP TABLE IF EXISTS execution_stats;\n${create};\n`,
+    "9999-anew.down.sql": "DO 0;\n",
   });
   releases.push(release);
   expect(await migrate(await schemas.create(""), release.folder, "up")).toHaveLength(STEPS + 1);
   const url = await schemas.create("");
   await migrate(url, FOLDER, "up");
-  expect(await migrate(url, release.folder, "up")).toEqual(["0009-anew"]);
+  expect(await migrate(url, release.folder, "up")).toEqual(["9999-anew"]);
   expect(await schemas.connection.query("SHOW COLUMNS FROM execution_stats")).toHaveLength(1);
 });
 
@@ -152,7 +152,7 @@ describe("a database of an earlier release, which recorded names alone", () => {
     expect(await migrate(url, FOLDER, "up")).toEqual([]);
     await checkSchema(url, FOLDER);
     expect(await takeSnapshot(schemas.connection)).toEqual(before);
-    expect(await migrate(url, FOLDER, "down")).toEqual(["0008-summaries"]);
-    expect(await migrate(url, FOLDER, "up")).toEqual(["0008-summaries"]);
+    expect(await migrate(url, FOLDER, "down")).toEqual(["0009-end-reasons"]);
+    expect(await migrate(url, FOLDER, "up")).toEqual(["0009-end-reasons"]);
   });
 });

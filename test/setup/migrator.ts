@@ -38,3 +38,11 @@ export async function migrate(databaseUrl: string, direction: "up" | "down" = "u
   if (code !== 0) throw new Error(`the migration failed (exit code ${code}): ${output}`);
   return output;
 }
+
+/** Undoes the latest steps, down to the named one. */
+export async function undoThrough(databaseUrl: string, step: string): Promise<void> {
+  for (let last = ""; last !== `down ${step}\n`; ) {
+    if (last === "nothing to do\n") throw new Error(`there is no migration ${step} to undo`);
+    last = await migrate(databaseUrl, "down");
+  }
+}

@@ -15,9 +15,53 @@ export {
   fieldErrors,
   ServiceError,
 } from "./errors.js";
-export { formatExecutionId, parseExecutionId } from "./execution-id.js";
 export { LATENCY_BIN_FLOORS_MS, latencyBin, latencyBinRangeMs } from "./latency-bins.js";
-export { type AttemptFailure, type FailedAttempt, GONE, type RetryPolicy, retryDelayMs } from "./retry-policy.js";
+export { type Attempt, attemptsOf, NO_ATTEMPTS, runningAttempt, withAttempt } from "./ledger/attempts.js";
+export { END_REASONS, type EndReason, type WithdrawalReason } from "./ledger/end-reason.js";
+export type {
+  AttemptOutcome,
+  Claimant,
+  ClaimEvent,
+  LedgerEvent,
+  LedgerEventType,
+  ReportEvent,
+} from "./ledger/events.js";
+export { formatExecutionId, parseExecutionId } from "./ledger/execution-id.js";
+export {
+  type ExecutionKey,
+  type ExecutionRow,
+  executionKeyText,
+  newExecution,
+} from "./ledger/execution-row.js";
+export { claimFence, type FenceMove } from "./ledger/fence.js";
+export { isWithdrawn, type Phase, phaseOf } from "./ledger/phase.js";
+export { judgeRecorded } from "./ledger/recorded.js";
+export {
+  type AttemptFailure,
+  type FailedAttempt,
+  GONE,
+  type RetryPolicy,
+  retryDelayMs,
+} from "./ledger/retry-policy.js";
+export { MISSED_COUNT_CAP, type Settlement, type SettlementInput, settle } from "./ledger/settlement.js";
+export {
+  EXECUTION_STATES,
+  EXECUTION_TRIGGERS,
+  type ExecutionState,
+  type ExecutionTrigger,
+  HELD_STATES,
+  hasEndedWithoutRun,
+  isHeld,
+  isUnfinished,
+  TASK_STATES,
+  type TaskState,
+  UNFINISHED_STATES,
+  WAITING_STATES,
+} from "./ledger/states.js";
+export { applyEffects, type LedgerTask, passOccurrences, type TaskEffects } from "./ledger/task-effects.js";
+export { openOccurrence, type Transition, transition } from "./ledger/transition.js";
+export { TRANSITIONS, type TransitionRule } from "./ledger/transitions.js";
+export { isClaimedAhead, isWithdrawnByDeletion } from "./ledger/withdrawal.js";
 export { compileSchedule } from "./schedule/compile-schedule.js";
 export { RECURRENCES, type Recurrence } from "./schedule/recurrence.js";
 export {
@@ -29,21 +73,7 @@ export {
 } from "./schedule/schedule.js";
 export { ScheduleFault, type ScheduleField } from "./schedule/schedule-fault.js";
 export { isSameSchedule, type ScheduleFields } from "./schedule/schedule-fields.js";
-export { firstCursorMs, MISSED_COUNT_CAP, type Settlement, type SettlementInput, settle } from "./settlement.js";
 export { assignShards, SHARD_COUNT, shardOf } from "./sharding.js";
-export {
-  EXECUTION_STATES,
-  EXECUTION_TRIGGERS,
-  type ExecutionState,
-  type ExecutionTrigger,
-  HELD_STATES,
-  isHeld,
-  isUnfinished,
-  TASK_STATES,
-  type TaskState,
-  UNFINISHED_STATES,
-  WAITING_STATES,
-} from "./states.js";
 export { formatLocalTime } from "./time/local-time.js";
 export { MAX_TIME_MS, MIN_TIME_MS } from "./time/time-range.js";
 export { parseTimeZone } from "./time/time-zone-name.js";

@@ -51,4 +51,12 @@ export class ExecutionModel extends Model {
   declare retryTimeMs: number | null;
   @Column({ type: DataTypes.TEXT, allowNull: false })
   declare attempts: string;
+  @Column({
+    type: DataTypes.ENUM(
+      ...["CANCELLED_BY_USER", "SCHEDULE_CHANGED", "TARGET_CHANGED", "TARGET_REMOVED", "TASK_PAUSED", "TASK_DELETED"],
+      ...["SCHEDULER_LOST", "TOO_LATE", "NOT_RUN_IN_TIME", "OVERLAP"],
+    ),
+    field: "end_reason",
+  })
+  declare endReason: string | null;
 }

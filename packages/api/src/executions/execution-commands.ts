@@ -1,4 +1,4 @@
-import { parseExecutionId } from "@taskscheduler/domain";
+import { type ExecutionKey, parseExecutionId } from "@taskscheduler/domain";
 import {
   type CancelExecutionRequest,
   CancelExecutionRequestSchema,
@@ -13,7 +13,6 @@ import { commandBase, idempotentRequest } from "../writes/idempotency.js";
 import type { WriteCommand } from "../writes/write-command.js";
 import { decideCancel, decideRetry, executionNotFound, executionOf } from "./execution-decisions.js";
 import { executionToProto } from "./execution-mapper.js";
-import type { ExecutionKey } from "./execution-row.js";
 
 // What each request about executions needs to see, and writes.
 

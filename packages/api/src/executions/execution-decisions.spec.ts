@@ -1,9 +1,8 @@
+import { attemptsOf, type ExecutionRow, openOccurrence } from "@taskscheduler/domain";
 import { cursorOfTask, type TaskRow } from "../tasks/task-row.js";
 import { WriteStage } from "../writes/write-stage.js";
 import { executionRow, NOW_MS, taskRow, viewOf } from "../writes/write-view.fixture.js";
-import { attemptsOf, withAttempt } from "./attempts.js";
-import { decideCancel, decideRetry, isReopenable, leftBehind, withdrawn } from "./execution-decisions.js";
-import type { ExecutionRow } from "./execution-row.js";
+import { decideCancel, decideRetry } from "./execution-decisions.js";
 
 function cancel(row: ExecutionRow, task: TaskRow | null = taskRow({ nextRunTimeMs: null })) {
   const stage = new WriteStage();
@@ -23,6 +22,7 @@ describe("to cancel an execution", () => {
     (state) => {
       const { row, saved, task } = cancel(executionRow({ state, retryTimeMs: NOW_MS }));
       expect(row).toMatchObject({ state: "CANCELLED", fence: 2, endTimeMs: NOW_MS, retryTimeMs: null });
+      expect(row.endReason).toBe("CANCELLED_BY_USER");
       expect(saved).toEqual([row]);
       expect(task).toMatchObject({ state: "COMPLETED", runCount: 0 });
     },
@@ -35,7 +35,7 @@ describe("to cancel an execution", () => {
   });
 
   it("does nothing to one that is cancelled, and is refused for what has ended otherwise", () => {
-    const already = executionRow({ state: "CANCELLED", error: "withdrawn: the task was paused" });
+    const already = executionRow({ state: "CANCELLED", endReason: "TASK_PAUSED" });
     expect(cancel(already)).toEqual({ row: already, saved: [], task: undefined });
     for (const state of ["SUCCEEDED", "FAILED", "MISSED", "SKIPPED"] as const) {
       expect(() => cancel(executionRow({ state }))).toThrow(expect.objectContaining({ reason: "EXECUTION_ENDED" }));
@@ -43,20 +43,9 @@ describe("to cancel an execution", () => {
   });
 
   it("is for good: only what a change of the task took back comes back", () => {
-    expect(isReopenable(cancel(executionRow()).row)).toBe(false);
-    expect(isReopenable(withdrawn(executionRow(), "the schedule was changed", NOW_MS))).toBe(true);
-  });
-});
-
-describe("what a deleted task leaves behind", () => {
-  it("was missed where it was due and nothing is known to have begun it, and is withdrawn else", () => {
-    expect(leftBehind(executionRow(), NOW_MS)).toMatchObject({ state: "MISSED", fence: 2, missedCount: 1 });
-    const ahead = executionRow({ scheduledTimeMs: NOW_MS + 1 });
-    const others = [ahead, executionRow({ trigger: "MANUAL" }), executionRow({ state: "PENDING" })];
-    for (const row of [...others, executionRow({ state: "RETRYING", startTimeMs: NOW_MS - 5 })]) {
-      const left = leftBehind(row, NOW_MS);
-      expect(left).toMatchObject({ state: "CANCELLED", fence: 2, error: "withdrawn: the task was deleted" });
-    }
+    const open = (row: ExecutionRow) => openOccurrence(row, row, "seven", "SCHEDULE");
+    expect(open(cancel(executionRow()).row)).toBeUndefined();
+    expect(open(executionRow({ state: "CANCELLED", endReason: "SCHEDULE_CHANGED" }))).toBeDefined();
   });
 });
 
@@ -85,31 +74,5 @@ describe("to retry an execution", () => {
       expect(() => retry(executionRow({ state }))).toThrow(expect.objectContaining({ reason }));
     }
     expect(() => retry(failed, [])).toThrow(expect.objectContaining({ reason: "TASK_DELETED" }));
-  });
-});
-
-describe("the attempts of an execution", () => {
-  const attempt = (number: number) => ({
-    ...{ attempt: number, schedulerId: "one", startTimeMs: NOW_MS, endTimeMs: NOW_MS, state: "FAILED" as const },
-    ...{ error: "x".repeat(1_000), httpStatus: 0 },
-  });
-
-  it("are none before the first has ended, and then told by the row itself", () => {
-    expect(attemptsOf(executionRow())).toEqual([]);
-    expect(attemptsOf(executionRow({ state: "MISSED" }))).toEqual([]);
-    expect(attemptsOf(executionRow({ state: "SUCCEEDED" }))).toMatchObject([{ attempt: 1, state: "SUCCEEDED" }]);
-  });
-
-  it("are bounded in number and in size", () => {
-    let row = executionRow({ state: "RETRYING" });
-    for (let number = 1; number <= 120; number += 1) row = { ...row, attempts: withAttempt(row, attempt(number)) };
-    const kept = attemptsOf(row);
-    expect(kept).toHaveLength(100);
-    expect(kept[0]?.attempt).toBe(21);
-    expect(Buffer.byteLength(row.attempts)).toBeLessThan(100 * 1024);
-  });
-
-  it("that somebody wrote past us are none", () => {
-    for (const attempts of ["{", "null", "7"]) expect(attemptsOf(executionRow({ attempts }))).toEqual([]);
   });
 });

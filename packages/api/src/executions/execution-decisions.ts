@@ -1,80 +1,27 @@
-import { isUnfinished, ServiceError } from "@taskscheduler/domain";
+import { type ExecutionKey, type ExecutionRow, ServiceError, transition } from "@taskscheduler/domain";
 import type { TaskCursor } from "../tasks/task-row.js";
 import type { Stage, WriteView } from "../writes/write-command.js";
-import { attemptsOf } from "./attempts.js";
-import type { ExecutionKey, ExecutionRow } from "./execution-row.js";
+import { stageTransition } from "./stage-transition.js";
 
-/** A row that its task's change took back says so; one that a user cancelled is not to come back by itself. */
-const WITHDRAWN = "withdrawn: ";
-
-export function withdrawn(row: ExecutionRow, why: string, nowMs: number): ExecutionRow {
-  return cancelled(row, `${WITHDRAWN}${why}`, nowMs);
-}
-
-/** Under the next fence: who holds the claim must not run it any more. */
-function cancelled(row: ExecutionRow, error: string, nowMs: number): ExecutionRow {
-  return { ...row, state: "CANCELLED", fence: row.fence + 1, endTimeMs: nowMs, retryTimeMs: null, error };
-}
-
-/**
- * What becomes of a row whose scheduler has died, when its task is deleted by then: nobody will run it. An occurrence that was
- * due, and that nothing is known to have begun, was missed; all else is withdrawn.
- */
-export function leftBehind(row: ExecutionRow, nowMs: number): ExecutionRow {
-  const why = "the task was deleted";
-  const isDue = row.state === "CLAIMED" && row.scheduledTimeMs <= nowMs;
-  if (!isDue || row.trigger === "MANUAL" || hasBegun(row)) return withdrawn(row, why, nowMs);
-  return missed(row, `nothing had run it when ${why}`, nowMs);
-}
-
-/** Under the next fence, as what is withdrawn. */
-export function missed(row: ExecutionRow, error: string, nowMs: number): ExecutionRow {
-  const counted = { missedCount: 1, missedUntilMs: row.scheduledTimeMs, retryTimeMs: null };
-  return { ...row, ...counted, state: "MISSED", fence: row.fence + 1, endTimeMs: nowMs, error };
-}
-
-/** Whether an attempt is known, or may have been made. */
-export function hasBegun(row: ExecutionRow): boolean {
-  return row.startTimeMs !== null || attemptsOf(row).length > 0;
-}
-
-/** An execution has ended without a run: its task is completed where that was its last. */
-export function endWithoutRun(row: ExecutionRow, task: TaskCursor | undefined, stage: Stage): void {
-  stage.saveExecution(row);
-  if (task?.state === "ACTIVE" && task.nextRunTimeMs === null && row.trigger !== "MANUAL") {
-    stage.moveTask({ ...task, state: "COMPLETED" });
-  }
-}
-
-/** Whether it was its task's change that took the row back, and not a user who cancelled it. */
-export function isWithdrawn({ error }: Pick<ExecutionRow, "error">): boolean {
-  return error.startsWith(WITHDRAWN);
-}
-
-/** A withdrawn row may come back: its task may be moved away from an instant and back to it. */
-export function isReopenable(row: ExecutionRow): boolean {
-  return row.state === "CANCELLED" && isWithdrawn(row) && row.startTimeMs === null && row.attempts === "";
-}
-
-/** Throws EXECUTION_ENDED. What is cancelled already stays as it is. */
+/** Throws EXECUTION_ENDED. A cancelled execution stays as it is. */
 export function decideCancel(row: ExecutionRow, view: WriteView, stage: Stage): ExecutionRow {
   if (row.state === "CANCELLED") return row;
-  if (!isUnfinished(row.state)) {
+  const next = transition(row, { type: "CANCEL", nowMs: view.nowMs });
+  if (next === undefined) {
     throw new ServiceError("EXECUTION_ENDED", `the execution has ended: it is ${row.state}`);
   }
-  const next = cancelled(row, "cancelled by a user", view.nowMs);
-  endWithoutRun(next, view.cursors.get(row.taskId), stage);
-  return next;
+  stageTransition(next, view.cursors.get(row.taskId), stage);
+  return next.row;
 }
 
 /**
- * A failed execution waits for a scheduler once more, with all the attempts of its task's policy. Throws
- * EXECUTION_NOT_FAILED and TASK_DELETED.
+ * A failed execution runs again, with all the attempts of its task's policy. Throws EXECUTION_NOT_FAILED and TASK_DELETED.
  *
- * @param tasks as the command has left them so far: several of one task may run again
+ * @param tasks the tasks as the command has left them so far: several executions of one task may run again
  */
 export function decideRetry(row: ExecutionRow, tasks: Map<number, TaskCursor>, stage: Stage): ExecutionRow {
-  if (row.state !== "FAILED") {
+  const next = transition(row, { type: "RETRY" });
+  if (next === undefined) {
     throw new ServiceError(
       "EXECUTION_NOT_FAILED",
       `only what has FAILED can be retried; the execution is ${row.state}`,
@@ -84,22 +31,8 @@ export function decideRetry(row: ExecutionRow, tasks: Map<number, TaskCursor>, s
   if (task === undefined) {
     throw new ServiceError("TASK_DELETED", `task ${row.taskId} is deleted; there is nothing to run any more`);
   }
-  const attempts = JSON.stringify(attemptsOf(row));
-  const next: ExecutionRow = {
-    ...row,
-    ...{ state: "PENDING", failures: 0, endTimeMs: null, retryTimeMs: null, error: "", httpStatus: 0, attempts },
-  };
-  stage.saveExecution(next);
-  // It has not run to its end after all.
-  const isReopened = task.state === "COMPLETED" && row.trigger !== "MANUAL";
-  const moved: TaskCursor = {
-    ...task,
-    state: isReopened ? "ACTIVE" : task.state,
-    runCount: Math.max(0, task.runCount - 1),
-  };
-  tasks.set(task.id, moved);
-  stage.moveTask(moved);
-  return next;
+  tasks.set(task.id, stageTransition(next, task, stage) ?? task);
+  return next.row;
 }
 
 /** Throws EXECUTION_NOT_FOUND. */

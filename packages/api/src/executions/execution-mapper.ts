@@ -1,15 +1,21 @@
 import { durationFromMs } from "@bufbuild/protobuf/wkt";
-import { type ExecutionState as DomainState, formatExecutionId } from "@taskscheduler/domain";
+import {
+  type Attempt,
+  attemptsOf,
+  type ExecutionState as DomainState,
+  type ExecutionRow,
+  formatExecutionId,
+  hasEndedWithoutRun,
+} from "@taskscheduler/domain";
 import {
   type Execution,
   type ExecutionAttempt,
   type ExecutionChange,
+  ExecutionEndReason,
   ExecutionState,
   ExecutionTrigger,
 } from "@taskscheduler/proto";
 import { toOptionalTimestamp, toTimestamp } from "../timestamps.js";
-import { type Attempt, attemptsOf } from "./attempts.js";
-import type { ExecutionRow } from "./execution-row.js";
 
 /** A literal: `create` takes ten times as long, and whoever leaves out a field is told so by the compiler. */
 export function executionToProto(row: ExecutionRow): Execution {
@@ -33,7 +39,14 @@ export function executionToProto(row: ExecutionRow): Execution {
     missedCount: row.missedCount,
     missedUntil: toOptionalTimestamp(row.missedUntilMs),
     retryTime: toOptionalTimestamp(row.retryTimeMs),
+    endReason: toEndReason(row),
   };
+}
+
+/** A row that ran after its claim was taken back keeps the reason for the ledger. Users see that it ran. */
+function toEndReason({ state, endReason }: ExecutionRow): ExecutionEndReason {
+  if (endReason === null || !hasEndedWithoutRun(state)) return ExecutionEndReason.UNSPECIFIED;
+  return ExecutionEndReason[endReason];
 }
 
 function attemptToProto({ attempt, schedulerId, startTimeMs, endTimeMs, state, error, httpStatus }: Attempt) {

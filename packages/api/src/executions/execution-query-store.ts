@@ -1,4 +1,4 @@
-import { formatExecutionId, parseExecutionId } from "@taskscheduler/domain";
+import { type ExecutionKey, type ExecutionRow, formatExecutionId, parseExecutionId } from "@taskscheduler/domain";
 import type { ListExecutionsRequest, RetryFilter } from "@taskscheduler/proto";
 import type { Database, SqlConnection } from "../database/database.js";
 import { createReadGroup } from "../database/read-group.js";
@@ -16,7 +16,6 @@ import {
   executionsByTime,
   executionWalk,
 } from "./execution-ranges.js";
-import type { ExecutionKey, ExecutionRow } from "./execution-row.js";
 import { EXECUTION_COLUMNS, EXECUTION_SHAPE, findExecutions, findFailedKeys } from "./execution-store.js";
 
 /** What is laid out for; with fewer, both ways are quicker. */

@@ -1,10 +1,9 @@
-import { EXECUTION_STATES } from "@taskscheduler/domain";
+import { EXECUTION_STATES, type ExecutionKey } from "@taskscheduler/domain";
 import { toDatetime } from "../database/instants.js";
 import { raw, type Sql, sql } from "../database/sql.js";
 import type { KeyRange } from "../paging/key-range.js";
 import type { Order } from "../paging/page-request.js";
 import type { ExecutionFilter } from "./execution-filter.js";
-import type { ExecutionKey } from "./execution-row.js";
 
 export const EXECUTION_ORDER_FIELDS = ["id", "scheduled_time"] as const;
 export type ExecutionOrder = Order<(typeof EXECUTION_ORDER_FIELDS)[number]>;

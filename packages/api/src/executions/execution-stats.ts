@@ -1,5 +1,4 @@
-import { EXECUTION_STATES, type ExecutionState, latencyBin } from "@taskscheduler/domain";
-import type { ExecutionRow } from "./execution-row.js";
+import { EXECUTION_STATES, type ExecutionRow, type ExecutionState, latencyBin } from "@taskscheduler/domain";
 
 /** What `execution_stats` counts by: the states, and by bins how late executions started and how long they took. */
 export const STAT_KINDS = ["STATE", "LATENESS", "DURATION"] as const;

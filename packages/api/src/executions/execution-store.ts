@@ -1,4 +1,10 @@
-import { EXECUTION_STATES, isUnfinished, UNFINISHED_STATES } from "@taskscheduler/domain";
+import {
+  EXECUTION_STATES,
+  type ExecutionKey,
+  type ExecutionRow,
+  isUnfinished,
+  UNFINISHED_STATES,
+} from "@taskscheduler/domain";
 import { shapeOf } from "../database/columns.js";
 import type { SqlConnection } from "../database/database.js";
 import { ExecutionModel } from "../database/execution-model.js";
@@ -7,7 +13,6 @@ import { select, selectRows } from "../database/select.js";
 import { joinSql, raw, Sql, sql } from "../database/sql.js";
 import { inStatements } from "../database/statement-size.js";
 import { plain, type Statement } from "../database/statements.js";
-import type { ExecutionKey, ExecutionRow } from "./execution-row.js";
 import { StatDeltas } from "./execution-stats.js";
 import { addStats } from "./execution-stats-store.js";
 
@@ -54,6 +59,7 @@ export async function lockUnfinished(connection: SqlConnection, taskIds: readonl
 const FIRST_COLUMNS = [
   ...["task_id", "scheduled_time", "task_name", "trigger_kind", "state", "attempt", "fence", "incarnation"],
   ...["scheduler_id", "claim_time", "start_time", "end_time", "error", "http_status", "missed_count", "missed_until"],
+  "end_reason",
 ];
 const RETRY_COLUMNS = ["failures", "retry_time", "attempts"];
 const KEY_COLUMNS = ["task_id", "scheduled_time"];
@@ -108,7 +114,7 @@ function firstValues(row: ExecutionRow, values: unknown[]): void {
   values.push(row.taskId, toDatetime(row.scheduledTimeMs), row.taskName, row.trigger, row.state, row.attempt);
   values.push(row.fence, row.incarnation, row.schedulerId, toNullableDatetime(row.claimTimeMs));
   values.push(toNullableDatetime(row.startTimeMs), toNullableDatetime(row.endTimeMs), row.error, row.httpStatus);
-  values.push(row.missedCount, toNullableDatetime(row.missedUntilMs));
+  values.push(row.missedCount, toNullableDatetime(row.missedUntilMs), row.endReason);
 }
 
 function allValues(row: ExecutionRow, values: unknown[]): void {

@@ -1,5 +1,5 @@
 import { create } from "@bufbuild/protobuf";
-import { parseExecutionId } from "@taskscheduler/domain";
+import { type ExecutionKey, type ExecutionRow, parseExecutionId } from "@taskscheduler/domain";
 import {
   BookmarkSchema,
   type ExecutionChange,
@@ -13,7 +13,6 @@ import { createSharedAnswers } from "../changes/shared-answers.js";
 import { type WatchCall, type WatchItem, type WatchSource, watch } from "../changes/watch.js";
 import type { Database } from "../database/database.js";
 import { executionToProto } from "./execution-mapper.js";
-import type { ExecutionKey, ExecutionRow } from "./execution-row.js";
 import { pageUnfinished } from "./execution-store.js";
 
 type ExecutionEvent = WatchExecutionsResponse["event"];

@@ -1,8 +1,6 @@
 import { create } from "@bufbuild/protobuf";
-import type { Webhook } from "@taskscheduler/domain";
+import { attemptsOf, type ExecutionRow, type Webhook } from "@taskscheduler/domain";
 import { ClaimExecutionsRequestSchema, type ClaimExecutionsResponse, ExecutionTrigger } from "@taskscheduler/proto";
-import { attemptsOf } from "../executions/attempts.js";
-import type { ExecutionRow } from "../executions/execution-row.js";
 import { taskToProto } from "../tasks/task-mapper.js";
 import type { WriteView } from "../writes/write-command.js";
 import { WriteStage } from "../writes/write-stage.js";
@@ -57,10 +55,10 @@ describe("a task's own next occurrence", () => {
   });
 
   test("that was withdrawn and came back is reopened under a higher fence", () => {
-    const withdrawn = executionRow({ state: "CANCELLED", fence: 2, endTimeMs: NOW_MS - 500, error: "withdrawn: x" });
+    const withdrawn = executionRow({ state: "CANCELLED", fence: 2, endTimeMs: NOW_MS - 500, endReason: "TASK_PAUSED" });
     const { result, rows } = claim(viewOf([taskRow()], [withdrawn]));
     expect(result.grant).toMatchObject({ fence: 3, attempt: 1 });
-    expect(rows).toMatchObject([{ state: "CLAIMED", error: "", endTimeMs: null }]);
+    expect(rows).toMatchObject([{ state: "CLAIMED", error: "", endTimeMs: null, endReason: null }]);
   });
 
   test("that has run already is passed over", () => {
@@ -122,7 +120,7 @@ describe("what was missed", () => {
       timeMs,
     });
     expect(result.grant).toBeUndefined();
-    expect(rows).toMatchObject([{ state: "MISSED", missedCount: 1 }]);
+    expect(rows).toMatchObject([{ state: "MISSED", missedCount: 1, endReason: "NOT_RUN_IN_TIME" }]);
     expect(task).toMatchObject({ state: "COMPLETED", nextRunTimeMs: null });
   });
 });
@@ -150,7 +148,7 @@ describe("a row of the ledger", () => {
     const row = executionRow({ incarnation: 9, scheduledTimeMs: NOW_MS - DAY_MS });
     const { result, rows } = take(row, taskRow({ recurrence: "DAILY", nextRunTimeMs: NOW_MS }));
     expect(result.grant).toBeUndefined();
-    expect(rows).toMatchObject([{ state: "MISSED", fence: 2 }]);
+    expect(rows).toMatchObject([{ state: "MISSED", fence: 2, endReason: "SCHEDULER_LOST" }]);
   });
 
   test("that has ended, or is not there, is not granted", () => {
@@ -169,7 +167,7 @@ describe("a row of the ledger", () => {
     expect(take(retrying(NOW_MS + 20_000), calling).result.grant).toBeUndefined();
     const reminder = take(retrying(NOW_MS));
     expect(reminder.result.grant).toBeUndefined();
-    expect(reminder.rows).toMatchObject([{ state: "CANCELLED", error: "withdrawn: the task calls nothing any more" }]);
+    expect(reminder.rows).toMatchObject([{ state: "CANCELLED", endReason: "TARGET_REMOVED" }]);
     expect(reminder.task).toMatchObject({ state: "COMPLETED" });
     // A run by hand is not the task's last occurrence, which may be under way.
     expect(take({ ...retrying(NOW_MS), trigger: "MANUAL" }).task).toBeUndefined();
@@ -184,7 +182,7 @@ describe("a row of the ledger", () => {
     expect(take(handedBack(DAY_MS - 1), daily).result.grant).toMatchObject({ attempt: 2 });
     const { result, rows } = take(handedBack(DAY_MS + 1), daily);
     expect(result.grant).toBeUndefined();
-    expect(rows).toMatchObject([{ state: "MISSED", missedCount: 1, retryTimeMs: null }]);
+    expect(rows).toMatchObject([{ state: "MISSED", missedCount: 1, retryTimeMs: null, endReason: "TOO_LATE" }]);
     expect(take({ ...handedBack(DAY_MS + 1), trigger: "MANUAL" }, daily).result.grant).toBeDefined();
     const reminder = take(handedBack(1_000), taskRow({ nextRunTimeMs: null }));
     expect(reminder.result.grant).toBeDefined();
@@ -204,7 +202,7 @@ describe("a row of the ledger", () => {
     const view = viewOf([], [executionRow({ incarnation: 9 })]);
     const { result, rows } = claim(view, { recorded: true, incarnation: 2 });
     expect(result.grant).toBeUndefined();
-    expect(rows).toMatchObject([{ state: "MISSED", fence: 2, error: "nothing had run it when the task was deleted" }]);
+    expect(rows).toMatchObject([{ state: "MISSED", fence: 2, endReason: "TASK_DELETED" }]);
     const running = viewOf([], [executionRow({ state: "RUNNING", incarnation: 9, startTimeMs: NOW_MS })]);
     expect(claim(running, { recorded: true, incarnation: 2 }).rows).toMatchObject([{ state: "FAILED", fence: 2 }]);
   });

@@ -1,5 +1,18 @@
 import { create } from "@bufbuild/protobuf";
-import { isHeld, isUnfinished, ServiceError, type Settlement, settle } from "@taskscheduler/domain";
+import {
+  type ClaimEvent,
+  type ExecutionKey,
+  type ExecutionRow,
+  isHeld,
+  isUnfinished,
+  judgeRecorded,
+  openOccurrence,
+  passOccurrences,
+  ServiceError,
+  type Settlement,
+  settle,
+  transition,
+} from "@taskscheduler/domain";
 import {
   type ClaimExecutionsRequest,
   type ClaimExecutionsResponse,
@@ -8,17 +21,7 @@ import {
   ClaimResultSchema,
   type Grant,
 } from "@taskscheduler/proto";
-import { runningAttempt, withAttempt } from "../executions/attempts.js";
-import {
-  endWithoutRun,
-  hasBegun,
-  isReopenable,
-  leftBehind,
-  missed,
-  withdrawn,
-} from "../executions/execution-decisions.js";
-import { type ExecutionKey, type ExecutionRow, newExecution } from "../executions/execution-row.js";
-import { isSettled } from "../tasks/task-decisions.js";
+import { stageTransition } from "../executions/stage-transition.js";
 import { scheduleOf, type TaskCursor } from "../tasks/task-row.js";
 import type { Stage, WriteCommand, WriteView } from "../writes/write-command.js";
 import type { Due } from "./due-store.js";
@@ -62,9 +65,8 @@ export function claimCommand(
     decide(view, stage) {
       const schedulerId = view.incarnations.get(request.incarnation);
       if (schedulerId === undefined) throw incarnationEnded(request.incarnation);
-      const claimant = { incarnation: request.incarnation, schedulerId };
       const claiming: Claiming = {
-        claimant,
+        claim: { type: "CLAIM", incarnation: request.incarnation, schedulerId, nowMs: view.nowMs },
         rules,
         view,
         tasks: new Map(view.cursors),
@@ -93,7 +95,7 @@ export function incarnationEnded(incarnation: number): ServiceError {
 
 /** What the claims of a request share. */
 interface Claiming {
-  readonly claimant: { readonly incarnation: number; readonly schedulerId: string };
+  readonly claim: ClaimEvent;
   readonly rules: ClaimRules;
   readonly view: WriteView;
   /** As the claims so far have left them. */
@@ -114,8 +116,8 @@ function settlementOf(
   if (occurrence.scheduledTimeMs > nowMs + CLAIM_AHEAD_MS) return undefined;
   return settle({
     schedule: scheduleOf(task),
-    cursorMs: occurrence.scheduledTimeMs,
-    armedMs: task.armedTimeMs,
+    dueMs: occurrence.scheduledTimeMs,
+    scheduleSetMs: task.armedTimeMs,
     nowMs,
     ...rules,
   });
@@ -129,7 +131,7 @@ function keysOf(occurrence: Due, view: WriteView, rules: ClaimRules): ExecutionK
   } catch {
     // The claim, which judges the same again, says why.
   }
-  const times = [occurrence.scheduledTimeMs, settlement?.run?.scheduledTimeMs, settlement?.missed?.firstMs];
+  const times = [occurrence.scheduledTimeMs, settlement?.claim?.scheduledTimeMs, settlement?.missed?.firstMs];
   return times.flatMap((scheduledTimeMs) => (scheduledTimeMs === undefined ? [] : [{ taskId, scheduledTimeMs }]));
 }
 
@@ -140,119 +142,67 @@ function claim(occurrence: Due, claiming: Claiming): ClaimResult {
   if (callsTarget(task) && !hasRoom) return create(ClaimResultSchema, { askAgain: true });
   const row = view.execution(occurrence);
   if (row !== undefined && isUnfinished(row.state)) {
-    const grant = takeRecorded(row, task, claiming);
+    const grant = claimRecorded(row, task, claiming);
     if (grant !== undefined || task?.nextRunTimeMs !== occurrence.scheduledTimeMs)
       return result(grant, task, view.nowMs);
   }
   const settlement = settlementOf(occurrence, task, view.nowMs, rules);
   if (task === undefined || settlement === undefined) return result(undefined, task, view.nowMs);
-  const granted = grantRun(task, settlement, claiming);
-  recordMissed(task, settlement, claiming);
-  const nextRunTimeMs = settlement.nextMs ?? null;
-  const ended = nextRunTimeMs === null && granted === undefined;
-  const moved: TaskCursor = { ...task, nextRunTimeMs, state: ended ? "COMPLETED" : task.state };
+  const granted = claimOccurrence(task, settlement.claim, claiming);
+  recordMissed(task, settlement.missed, claiming);
+  const moved = passOccurrences(task, settlement.nextMs ?? null, granted !== undefined);
   stage.moveTask(moved);
   tasks.set(task.id, moved);
   return result(granted, moved, view.nowMs);
 }
 
-/** A row that waits for anyone, or that its scheduler left behind. */
-function takeRecorded(row: ExecutionRow, task: TaskCursor | undefined, claiming: Claiming): Grant | undefined {
-  const { claimant, rules, view, stage } = claiming;
-  const held = isHeld(row.state);
-  if (held && row.incarnation === claimant.incarnation) return grantOf(row, task, view.webhooks.get(row.taskId));
-  if (held && row.incarnation !== null && view.incarnations.has(row.incarnation)) return undefined;
-  if ((row.retryTimeMs ?? 0) > view.nowMs + CLAIM_AHEAD_MS) return undefined;
-  if (task === undefined) {
-    stage.saveExecution(row.state === "RUNNING" ? orphaned(row, view.nowMs) : leftBehind(row, view.nowMs));
-    return undefined;
+/** An execution that waits for any scheduler, or that its scheduler left behind. */
+function claimRecorded(row: ExecutionRow, task: TaskCursor | undefined, claiming: Claiming): Grant | undefined {
+  const { claim, rules, view, tasks, stage } = claiming;
+  const { nowMs } = view;
+  if (isHeld(row.state)) {
+    if (row.incarnation === claim.incarnation) return grantOf(row, task, view.webhooks.get(row.taskId));
+    if (row.incarnation !== null && view.incarnations.has(row.incarnation)) return undefined;
   }
-  const given = givenUp(row, held, rules, view.nowMs, task);
-  if (given !== undefined) {
-    endWithoutRun(given, task, stage);
-    return undefined;
-  }
-  return grant(held ? lost(row, view.nowMs) : row, row.attempt + 1, task, claiming);
-}
-
-/** It had begun, nobody knows how it ended, and there is nothing to run again. */
-function orphaned(row: ExecutionRow, nowMs: number): ExecutionRow {
-  const error = "its scheduler died, and its task was deleted";
-  return { ...lost(row, nowMs), state: "FAILED", fence: row.fence + 1, endTimeMs: nowMs, error };
-}
-
-/** An attempt that was due may have been made: the row says so, and that nobody knows how it ended. It spends no retry. */
-function lost(row: ExecutionRow, nowMs: number): ExecutionRow {
-  if ((row.retryTimeMs ?? row.scheduledTimeMs) > nowMs) return row;
-  const startTimeMs = runningAttempt(row)?.startTimeMs ?? null;
-  const error = "its scheduler died before it said how this ended";
-  const { attempt, schedulerId } = row;
-  const attempts = withAttempt(row, {
-    ...{ attempt, schedulerId, startTimeMs, endTimeMs: Math.ceil(nowMs), state: "FAILED", error, httpStatus: 0 },
+  if ((row.retryTimeMs ?? 0) > nowMs + CLAIM_AHEAD_MS) return undefined;
+  const event = judgeRecorded(row, {
+    claim,
+    catchUpWindowMs: rules.catchUpWindowMs,
+    task: task === undefined ? null : { callsTarget: callsTarget(task), isNextDue: isNextDue(task, nowMs) },
   });
-  return { ...row, attempts };
+  const next = transition(row, event);
+  if (next === undefined) return undefined;
+  const moved = stageTransition(next, task, stage);
+  if (moved !== undefined && moved !== task) tasks.set(moved.id, moved);
+  return next.row.state === "CLAIMED" ? grantOf(next.row, moved, view.webhooks.get(row.taskId)) : undefined;
 }
 
-/** What becomes of a row that is not to run any more; undefined: it runs. */
-function givenUp(
-  row: ExecutionRow,
-  held: boolean,
-  rules: ClaimRules,
-  nowMs: number,
+function isNextDue({ state, nextRunTimeMs }: TaskCursor, nowMs: number): boolean {
+  return state === "ACTIVE" && nextRunTimeMs !== null && nextRunTimeMs <= nowMs;
+}
+
+/** @returns undefined where nothing is to be claimed, or where the ledger says already what became of the occurrence */
+function claimOccurrence(
   task: TaskCursor,
-): ExecutionRow | undefined {
-  if (row.state === "RETRYING" && hasBegun(row) && !callsTarget(task)) {
-    return withdrawn(row, "the task calls nothing any more", nowMs);
-  }
-  if (row.state === "PENDING" || row.trigger === "MANUAL") return undefined;
-  // A take-over follows the misfire policy: the latest one due runs, within the window. What was handed back waits for its
-  // host's sake, however often its task is due meanwhile.
-  const laterDue = task.state === "ACTIVE" && task.nextRunTimeMs !== null && task.nextRunTimeMs <= nowMs;
-  const isTooLate = nowMs - row.scheduledTimeMs > rules.catchUpWindowMs;
-  if (row.startTimeMs !== null || !(isTooLate || (held && laterDue)) || (!held && hasBegun(row))) return undefined;
-  const error = held
-    ? "its scheduler died, and its time had gone by when another could take over"
-    : "it was handed back, and its time had gone by when another could run it";
-  return missed(row, error, nowMs);
-}
-
-function grantRun(task: TaskCursor, settlement: Settlement, claiming: Claiming): Grant | undefined {
-  if (settlement.run === undefined) return undefined;
-  const key = { taskId: task.id, scheduledTimeMs: settlement.run.scheduledTimeMs };
-  const existing = claiming.view.execution(key);
-  if (isSettled(existing)) return undefined;
-  const fresh = newExecution(key, task.name, settlement.run.trigger, "CLAIMED");
-  return grant({ ...fresh, fence: existing?.fence ?? 0 }, 1, task, claiming);
-}
-
-function recordMissed(task: TaskCursor, settlement: Settlement, { view, stage }: Claiming): void {
-  const range = settlement.missed;
-  if (range === undefined) return;
-  const key = { taskId: task.id, scheduledTimeMs: range.firstMs };
-  const existing = view.execution(key);
-  if (existing !== undefined && !isReopenable(existing)) return;
-  stage.saveExecution({
-    ...newExecution(key, task.name, "SCHEDULE", "MISSED"),
-    fence: (existing?.fence ?? 0) + 1,
-    endTimeMs: view.nowMs,
-    missedCount: range.count,
-    missedUntilMs: range.lastMs,
-    error: "nothing ran it at its time",
-  });
-}
-
-function grant(row: ExecutionRow, attempt: number, task: TaskCursor, claiming: Claiming): Grant {
-  const { claimant, view, stage } = claiming;
-  const claimed: ExecutionRow = {
-    ...row,
-    ...claimant,
-    state: "CLAIMED",
-    attempt,
-    fence: row.fence + 1,
-    claimTimeMs: view.nowMs,
-  };
+  due: Settlement["claim"],
+  { claim, view, stage }: Claiming,
+): Grant | undefined {
+  if (due === undefined) return undefined;
+  const key = { taskId: task.id, scheduledTimeMs: due.scheduledTimeMs };
+  const row = openOccurrence(view.execution(key), key, task.name, due.trigger);
+  const claimed = row && transition(row, claim)?.row;
+  if (claimed === undefined) return undefined;
   stage.saveExecution(claimed);
   return grantOf(claimed, task, view.webhooks.get(task.id));
+}
+
+function recordMissed(task: TaskCursor, missed: Settlement["missed"], { view, stage }: Claiming): void {
+  if (missed === undefined) return;
+  const { firstMs, lastMs: untilMs, count } = missed;
+  const key = { taskId: task.id, scheduledTimeMs: firstMs };
+  const row = openOccurrence(view.execution(key), key, task.name, "SCHEDULE");
+  const next = row && transition(row, { type: "MISS", reason: "NOT_RUN_IN_TIME", nowMs: view.nowMs, count, untilMs });
+  if (next !== undefined) stage.saveExecution(next.row);
 }
 
 function result(granted: Grant | undefined, task: TaskCursor | undefined, nowMs: number): ClaimResult {

@@ -1,7 +1,6 @@
-import { HELD_STATES, SHARD_COUNT, shardOf } from "@taskscheduler/domain";
+import { type ExecutionKey, type ExecutionRow, HELD_STATES, SHARD_COUNT, shardOf } from "@taskscheduler/domain";
 import type { SqlConnection } from "../database/database.js";
 import { toDatetime } from "../database/instants.js";
-import type { ExecutionKey, ExecutionRow } from "../executions/execution-row.js";
 
 /** An occurrence that a scheduler is to claim. */
 export interface Due extends ExecutionKey {
@@ -88,13 +87,13 @@ export async function pageRetries(
   );
 }
 
-/** What an incarnation holds. */
+/** The claims that an incarnation holds. The fence is the claim's, as the domain's `claimFence` has it. */
 export async function findClaims(
   connection: SqlConnection,
   incarnation: number,
 ): Promise<Pick<ExecutionRow, "taskId" | "scheduledTimeMs" | "fence">[]> {
   return connection.query(
-    `SELECT task_id AS taskId, scheduled_time AS scheduledTimeMs, fence
+    `SELECT task_id AS taskId, scheduled_time AS scheduledTimeMs, IF(end_reason IS NULL, fence, fence - 1) AS fence
        FROM executions FORCE INDEX (executions_state) WHERE state IN (?) AND incarnation = ?`,
     [HELD_STATES, incarnation],
   );

@@ -2,6 +2,7 @@ import { create } from "@bufbuild/protobuf";
 import { timestampMs } from "@bufbuild/protobuf/wkt";
 import { MIN_TIME_MS, shardOf } from "@taskscheduler/domain";
 import {
+  ExecutionEndReason,
   ExecutionState,
   HeldClaimSchema,
   type SubscribeResponse,
@@ -14,7 +15,6 @@ import type { ChangeLog, LogReader } from "../changes/change-log.js";
 import { readAtRevision } from "../changes/change-store.js";
 import type { Database, SqlConnection } from "../database/database.js";
 import type { Clock } from "../database/database-clock.js";
-import { isWithdrawn } from "../executions/execution-decisions.js";
 import { type Due, type DueBound, type DueRetry, findWaiting, pageDueTasks, pageRetries } from "./due-store.js";
 import { dueMessage, FeedVerdicts } from "./feed-verdicts.js";
 import type { Fleet } from "./fleet.js";
@@ -199,7 +199,7 @@ export class FeedCursor {
       const claim = { taskId, scheduledTimeMs: BigInt(scheduledTimeMs), fence };
       const held = create(HeldClaimSchema, claim);
       verdicts.withdrawn.push(held);
-      if (state === ExecutionState.CANCELLED && !isWithdrawn(execution)) verdicts.cancelled.push(held);
+      if (execution.endReason === ExecutionEndReason.CANCELLED_BY_USER) verdicts.cancelled.push(held);
     }
     if (!this.#shardSet.has(shardOf(taskId))) return;
     if (state === ExecutionState.PENDING) {

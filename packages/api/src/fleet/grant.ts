@@ -1,7 +1,6 @@
 import { create } from "@bufbuild/protobuf";
-import type { Webhook } from "@taskscheduler/domain";
+import { claimFence, type ExecutionRow, type Webhook } from "@taskscheduler/domain";
 import { type Grant, GrantSchema } from "@taskscheduler/proto";
-import type { ExecutionRow } from "../executions/execution-row.js";
 import { DELETED_TARGET, targetToProto } from "../targets/target-mapper.js";
 import type { TaskCursor } from "../tasks/task-row.js";
 
@@ -15,7 +14,7 @@ export function grantOf(row: ExecutionRow, task: TaskCursor | undefined, webhook
   const grant = create(GrantSchema, {
     taskId: row.taskId,
     scheduledTimeMs: BigInt(row.scheduledTimeMs),
-    fence: row.fence,
+    fence: claimFence(row),
     attempt: row.attempt,
   });
   if (row.retryTimeMs !== null) grant.runTimeMs = BigInt(row.retryTimeMs);

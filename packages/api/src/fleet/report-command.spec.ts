@@ -1,12 +1,11 @@
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
-import type { Webhook } from "@taskscheduler/domain";
+import { attemptsOf, type Webhook } from "@taskscheduler/domain";
 import {
   AttemptFailure,
   type ExecutionReportSchema,
   ExecutionState,
   ReportExecutionsRequestSchema,
 } from "@taskscheduler/proto";
-import { attemptsOf } from "../executions/attempts.js";
 import { taskToProto } from "../tasks/task-mapper.js";
 import type { WriteView } from "../writes/write-command.js";
 import { WriteStage } from "../writes/write-stage.js";
@@ -48,11 +47,12 @@ test("a report under an old fence is refused", () => {
 });
 
 test("what ran although it was withdrawn is recorded, says both, and does not run again", () => {
-  const withdrawn = executionRow({ state: "CANCELLED", fence: 2, error: "withdrawn: the task was paused" });
+  const error = "withdrawn: the task was paused";
+  const withdrawn = executionRow({ state: "CANCELLED", fence: 2, error, endReason: "TASK_PAUSED" });
   const paused = taskRow({ state: "PAUSED", recurrence: "DAILY", nextRunTimeMs: NOW_MS });
   const { accepted, row, task } = report(viewOf([paused], [withdrawn]));
   expect(accepted).toBe(true);
-  expect(row).toMatchObject({ state: "SUCCEEDED", error: "ran; too late to be withdrawn: the task was paused" });
+  expect(row).toMatchObject({ state: "SUCCEEDED", error: "ran although it was withdrawn: the task was paused" });
   expect(task).toMatchObject({ state: "PAUSED", nextRunTimeMs: NOW_MS + DAY_MS });
 });
 
@@ -143,23 +143,24 @@ describe("of a task that calls a target", () => {
   });
 
   test("that it runs is told though it was withdrawn in its first moments: so it can be cancelled", () => {
-    const withdrawn = executionRow({ state: "CANCELLED", fence: 2, error: "withdrawn: the task was deleted" });
+    const withdrawn = executionRow({ state: "CANCELLED", fence: 2, endReason: "TASK_DELETED" });
     const { accepted, row } = report(viewOf([], [withdrawn]), 1, { state: ExecutionState.RUNNING });
     expect(accepted).toBe(true);
-    expect(row).toMatchObject({ state: "RUNNING", fence: 1, endTimeMs: null, error: "" });
-    expect(report(viewOf([], [row!])).row).toMatchObject({ state: "SUCCEEDED", fence: 1 });
+    expect(row).toMatchObject({ state: "RUNNING", fence: 2, endTimeMs: null, error: "" });
+    expect(report(viewOf([], [row!])).row).toMatchObject({ state: "SUCCEEDED", fence: 2 });
   });
 
   test("what ran although its task was deleted is recorded, also where it counted as missed by then", () => {
-    const missed = executionRow({ state: "MISSED", fence: 2, missedCount: 1, missedUntilMs: NOW_MS });
+    const endReason = "TASK_DELETED";
+    const missed = executionRow({ state: "MISSED", fence: 2, missedCount: 1, missedUntilMs: NOW_MS, endReason });
     const { accepted, row } = report(viewOf([], [missed]));
     expect(accepted).toBe(true);
     expect(row).toMatchObject({
       state: "SUCCEEDED",
-      fence: 1,
+      fence: 2,
       missedCount: 0,
       missedUntilMs: null,
-      error: "ran after all",
+      error: "ran after it was recorded as missed",
     });
   });
 
@@ -185,6 +186,7 @@ describe("of a task that calls a target", () => {
       fence: 2,
       endTimeMs: NOW_MS + 1,
       error: "cancelled by a user",
+      endReason: "CANCELLED_BY_USER",
     });
 
     test("what was aborted says when it began, and stays cancelled", () => {
@@ -208,7 +210,7 @@ describe("of a task that calls a target", () => {
 
     test("what had succeeded has succeeded, and says both", () => {
       const { row, task: moved } = report(viewOf([task], [cancelled]));
-      expect(row).toMatchObject({ state: "SUCCEEDED", error: "ran; too late to be cancelled by a user" });
+      expect(row).toMatchObject({ state: "SUCCEEDED", error: "ran although it was cancelled by a user" });
       expect(moved).toMatchObject({ state: "COMPLETED", runCount: 1 });
     });
   });

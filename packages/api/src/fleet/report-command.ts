@@ -1,5 +1,13 @@
 import { create } from "@bufbuild/protobuf";
-import { GONE, isHeld, retryDelayMs } from "@taskscheduler/domain";
+import {
+  type ExecutionKey,
+  type ExecutionRow,
+  GONE,
+  isHeld,
+  type ReportEvent,
+  retryDelayMs,
+  transition,
+} from "@taskscheduler/domain";
 import {
   AttemptFailure,
   type ExecutionReport,
@@ -8,14 +16,12 @@ import {
   type ReportExecutionsResponse,
   ReportExecutionsResponseSchema,
 } from "@taskscheduler/proto";
-import { type Attempt, attemptsOf, NO_ATTEMPTS, withAttempt } from "../executions/attempts.js";
-import { isWithdrawn } from "../executions/execution-decisions.js";
-import type { ExecutionKey, ExecutionRow } from "../executions/execution-row.js";
-import { cursorAfter, pauseGone } from "../tasks/task-decisions.js";
+import { stageTransition } from "../executions/stage-transition.js";
+import { pauseGone } from "../tasks/task-decisions.js";
 import { cursorOfTask, type TaskCursor } from "../tasks/task-row.js";
 import type { Stage, WriteCommand, WriteView } from "../writes/write-command.js";
 
-/** Records how executions ended. The fence decides, not who reports: what ran has run, also under an ended lease. */
+/** Records how executions went. The fence decides whether a report counts, not the reporter: a run under an ended lease has run. */
 export function reportCommand(request: ReportExecutionsRequest): WriteCommand<ReportExecutionsResponse> {
   const taskIds = new Set(request.reports.map((report) => report.taskId));
   const goneIds = new Set(request.reports.filter(isGone).map((report) => report.taskId));
@@ -39,7 +45,7 @@ export function reportCommand(request: ReportExecutionsRequest): WriteCommand<Re
   };
 }
 
-/** It pauses its task, whose claims are withdrawn. */
+/** The report pauses its task, whose claims are withdrawn. */
 function isGone({ httpStatus }: ExecutionReport): boolean {
   return httpStatus === GONE;
 }
@@ -56,64 +62,46 @@ interface Ledger {
   readonly stage: Stage;
 }
 
-/** @returns whether the report is taken: false: the claim was another's by then */
+/** @returns whether the report is taken; false: the claim was another's by then */
 function record(report: ExecutionReport, ledger: Ledger): boolean {
-  const row = ledger.view.execution(keyOf(report));
+  const { view, tasks, stage } = ledger;
+  const row = view.execution(keyOf(report));
   if (row === undefined) return false;
-  if (row.fence === report.fence) {
-    // Else it is sent again, since its answer was lost.
-    if (isHeld(row.state)) recordHeld(row, report, ledger);
-    return true;
-  }
-  if (row.fence !== report.fence + 1 || (row.state !== "CANCELLED" && row.state !== "MISSED")) return false;
-  recordLate(row, report, ledger);
+  const task = tasks.get(row.taskId);
+  const next = transition(row, eventOf(report, row, task, view.nowMs));
+  if (next === undefined) return false;
+  if (next.row === row) return true;
+  const moved = stageTransition(next, task, stage);
+  if (moved !== undefined && moved !== task) tasks.set(moved.id, moved);
+  if (next.effects.pausesTask) pauseTask(row.taskId, ledger);
   return true;
 }
 
-function recordHeld(row: ExecutionRow, report: ExecutionReport, ledger: Ledger): void {
-  const { stage } = ledger;
+/** The wire's report as an event of the ledger. Whether a failure is tried again, the task's policy says. */
+function eventOf(report: ExecutionReport, row: ExecutionRow, task: TaskCursor | undefined, nowMs: number): ReportEvent {
+  const { fence, error, httpStatus } = report;
+  const startTimeMs = Number(report.startTimeMs);
+  const endTimeMs = Number(report.endTimeMs);
   switch (report.state) {
     case ExecutionState.RUNNING:
-      if (row.state === "CLAIMED") stage.saveExecution(begun(row, report));
-      return;
-    case ExecutionState.SUCCEEDED: {
-      const next = ended(row, report, "SUCCEEDED");
-      // The hot path: the first attempt, and nothing to say of it.
-      if (next.attempts === "" && next.error === "") stage.endExecution(next);
-      else stage.saveExecution(next);
-      moveOn(row, ledger);
-      return;
-    }
+      return { type: "BEGIN", fence, startTimeMs };
+    case ExecutionState.SUCCEEDED:
+      return { type: "SUCCEED", fence, startTimeMs, endTimeMs, error, httpStatus };
     case ExecutionState.RETRYING:
-      stage.saveExecution(handedBack(row, report, ledger.view.nowMs));
-      return;
+      return { type: "HAND_BACK", fence, retryTimeMs: Math.ceil(nowMs) + report.retryAfterMs, error };
     case ExecutionState.CANCELLED:
-      stage.saveExecution(ended(row, report, "CANCELLED"));
-      moveOn(row, ledger);
-      return;
-    default:
-      recordFailed(row, report, ledger);
+      return { type: "ABORT", fence, startTimeMs, endTimeMs, error, httpStatus };
+    default: {
+      const failures = row.failures + (report.failure === AttemptFailure.INTERRUPTED ? 0 : 1);
+      const delayMs = task !== undefined && isHeld(row.state) ? delayOf(task, report, failures) : undefined;
+      const failed = { fence, startTimeMs, endTimeMs, error, httpStatus, failures };
+      if (delayMs === undefined) return { type: "FAIL", ...failed, isTargetGone: isGone(report) };
+      return { type: "RETRY_LATER", ...failed, retryTimeMs: Math.ceil(nowMs) + delayMs };
+    }
   }
 }
 
-function recordFailed(row: ExecutionRow, report: ExecutionReport, ledger: Ledger): void {
-  const { view, tasks, stage } = ledger;
-  const task = tasks.get(row.taskId);
-  const failures = row.failures + (report.failure === AttemptFailure.INTERRUPTED ? 0 : 1);
-  const delayMs = task === undefined ? undefined : delayOf(task, report, failures);
-  if (delayMs === undefined) {
-    stage.saveExecution({ ...ended(row, report, "FAILED"), failures });
-    moveOn(row, ledger);
-    if (isGone(report)) pauseTask(row.taskId, ledger);
-    return;
-  }
-  const attempts = withAttempt(row, attemptOf(row, report, "FAILED"));
-  stage.saveExecution({
-    ...ended(row, report, "FAILED"),
-    ...{ state: "RETRYING", endTimeMs: null, failures, retryTimeMs: Math.ceil(view.nowMs) + delayMs, attempts },
-  });
-}
-
+/** @returns how long to wait before the next attempt; undefined: there is none */
 function delayOf(task: TaskCursor, report: ExecutionReport, failures: number): number | undefined {
   const failure = AttemptFailure[report.failure] as keyof typeof AttemptFailure;
   if (task.webhookBytes === 0 || failure === "UNSPECIFIED") return undefined;
@@ -129,90 +117,4 @@ function pauseTask(taskId: number, { view, tasks, stage }: Ledger): void {
   const paused = pauseGone({ ...row, nextRunTimeMs, runCount, lastRunTimeMs }, view, stage);
   tasks.set(taskId, cursorOfTask(paused));
   stage.moveTask(paused);
-}
-
-/**
- * What really ran wins over the row that was ended without it: withdrawn, or given up as its task was deleted. The row says
- * both. What a user cancelled, and was aborted, says when it began, and ended.
- */
-function recordLate(row: ExecutionRow, report: ExecutionReport, ledger: Ledger): void {
-  const isByUser = row.state === "CANCELLED" && !isWithdrawn(row);
-  const ranAfterAll = { fence: report.fence, missedCount: 0, missedUntilMs: null };
-  if (report.state === ExecutionState.RUNNING && !isByUser) {
-    // It is seen, and can be cancelled, until it has ended.
-    ledger.stage.saveExecution({ ...begun(row, report), ...ranAfterAll, endTimeMs: null, error: "" });
-    return;
-  }
-  const state = ENDED_STATES.get(report.state);
-  if (state === undefined || isTold(row)) return;
-  if (state === "SUCCEEDED" || (state === "FAILED" && !isByUser)) {
-    const ran = row.state === "MISSED" ? "ran after all" : `ran; too late to be ${row.error}`;
-    const error = report.error === "" ? ran : `${report.error} (${ran})`;
-    ledger.stage.saveExecution({ ...ended(row, report, state), ...ranAfterAll, error });
-    moveOn(row, ledger);
-    return;
-  }
-  const attempts = withAttempt(row, attemptOf(row, report, state));
-  ledger.stage.saveExecution({ ...row, attempts, startTimeMs: row.startTimeMs ?? Number(report.startTimeMs) });
-}
-
-/** A claim that its scheduler has not begun, and will not: another may, or the same one later. It was no attempt. */
-function handedBack(row: ExecutionRow, report: ExecutionReport, nowMs: number): ExecutionRow {
-  const runTimeMs = Math.max(Math.ceil(nowMs) + report.retryAfterMs, row.retryTimeMs ?? row.scheduledTimeMs);
-  const attempts = row.attempts === "" ? NO_ATTEMPTS : row.attempts;
-  const attempt = Math.max(0, row.attempt - 1);
-  return { ...row, state: "RETRYING", attempt, retryTimeMs: runTimeMs, attempts, error: report.error };
-}
-
-/** Whether the row says how its last attempt ended. */
-function isTold(row: ExecutionRow): boolean {
-  return attemptsOf(row).some((each) => each.attempt === row.attempt && each.endTimeMs !== null);
-}
-
-function begun(row: ExecutionRow, report: ExecutionReport): ExecutionRow {
-  const attempts = withAttempt(row, { ...attemptOf(row, report, "RUNNING"), endTimeMs: null });
-  const startTimeMs = row.startTimeMs ?? Number(report.startTimeMs);
-  return { ...row, state: "RUNNING", startTimeMs, retryTimeMs: null, attempts };
-}
-
-function ended(row: ExecutionRow, report: ExecutionReport, state: EndedState): ExecutionRow {
-  const { error, httpStatus } = report;
-  const attempts = row.attempts === "" ? "" : withAttempt(row, attemptOf(row, report, state));
-  const startTimeMs = row.startTimeMs ?? Number(report.startTimeMs);
-  return {
-    ...row,
-    ...{ state, startTimeMs, endTimeMs: Number(report.endTimeMs), retryTimeMs: null, error, httpStatus, attempts },
-  };
-}
-
-const ENDED_STATES: ReadonlyMap<ExecutionState, EndedState> = new Map([
-  [ExecutionState.SUCCEEDED, "SUCCEEDED"],
-  [ExecutionState.FAILED, "FAILED"],
-  [ExecutionState.CANCELLED, "CANCELLED"],
-]);
-
-type EndedState = "SUCCEEDED" | "FAILED" | "CANCELLED";
-
-function attemptOf(row: ExecutionRow, report: ExecutionReport, state: Attempt["state"]): Attempt {
-  const { error, httpStatus } = report;
-  return {
-    ...{ attempt: row.attempt, schedulerId: row.schedulerId, state, error, httpStatus },
-    startTimeMs: Number(report.startTimeMs),
-    endTimeMs: Number(report.endTimeMs),
-  };
-}
-
-function moveOn(row: ExecutionRow, { tasks, stage }: Ledger): void {
-  const task = tasks.get(row.taskId);
-  if (task === undefined) return;
-  const nextRunTimeMs = row.trigger === "MANUAL" ? task.nextRunTimeMs : cursorAfter(task, row.scheduledTimeMs);
-  const moved: TaskCursor = {
-    ...task,
-    nextRunTimeMs,
-    state: row.trigger !== "MANUAL" && nextRunTimeMs === null ? "COMPLETED" : task.state,
-    runCount: task.runCount + 1,
-    lastRunTimeMs: row.scheduledTimeMs,
-  };
-  tasks.set(task.id, moved);
-  stage.moveTask(moved);
 }

@@ -1,11 +1,17 @@
 import type { ServiceImpl } from "@connectrpc/connect";
-import { isHeld, MAX_TIME_MS, MIN_TIME_MS } from "@taskscheduler/domain";
+import {
+  claimFence,
+  type ExecutionKey,
+  executionKeyText,
+  isHeld,
+  MAX_TIME_MS,
+  MIN_TIME_MS,
+  phaseOf,
+} from "@taskscheduler/domain";
 import type { Grant, HeartbeatRequest, HeldClaim, SchedulerService } from "@taskscheduler/proto";
 import type { Logger } from "@taskscheduler/runtime";
 import type { Database } from "../database/database.js";
 import type { DatabaseClock } from "../database/database-clock.js";
-import { isWithdrawn } from "../executions/execution-decisions.js";
-import { type ExecutionKey, type ExecutionRow, executionKeyText } from "../executions/execution-row.js";
 import { findExecutions } from "../executions/execution-store.js";
 import { orderlyEnd } from "../policies/orderly-end.js";
 import { untilAborted } from "../policies/until-aborted.js";
@@ -110,7 +116,7 @@ async function grantsOf(database: Database, incarnation: number, keys: readonly 
   );
 }
 
-/** Of claims that are no longer held: those whose run is to be aborted. */
+/** The dropped claims whose run a user cancelled: their holder is to abort it. */
 async function cancelledOf(database: Database, dropped: readonly HeldClaim[]): Promise<HeldClaim[]> {
   if (dropped.length === 0) return [];
   const claims = dropped.filter(isOfSomeTime).slice(0, MAX_LOOKED_AT);
@@ -118,18 +124,16 @@ async function cancelledOf(database: Database, dropped: readonly HeldClaim[]): P
   const rows = await database.guarded(() =>
     database.withConnection((connection) => findExecutions(connection, keys, { lock: false })),
   );
-  const fences = new Map(rows.filter(isCancelled).map((row) => [executionKeyText(row), row.fence]));
+  const cancelled = new Map(
+    rows.filter((row) => phaseOf(row) === "CANCELLED").map((row) => [executionKeyText(row), row]),
+  );
   return claims.flatMap((claim, index) => {
-    const fence = fences.get(executionKeyText(keys[index] as ExecutionKey));
-    return fence === claim.fence + 1 ? [{ ...claim, fence }] : [];
+    const row = cancelled.get(executionKeyText(keys[index] as ExecutionKey));
+    return row !== undefined && claimFence(row) === claim.fence ? [{ ...claim, fence: row.fence }] : [];
   });
 }
 
 /** What is no time names no execution. */
 function isOfSomeTime({ scheduledTimeMs }: HeldClaim): boolean {
   return scheduledTimeMs >= MIN_TIME_MS && scheduledTimeMs <= MAX_TIME_MS;
-}
-
-function isCancelled(row: ExecutionRow): boolean {
-  return row.state === "CANCELLED" && !isWithdrawn(row);
 }

@@ -1,5 +1,11 @@
 import { durationFromMs } from "@bufbuild/protobuf/wkt";
-import { formatExecutionId, type RetryPolicy, renderBody, type Webhook } from "@taskscheduler/domain";
+import {
+  type ExecutionRow,
+  formatExecutionId,
+  type RetryPolicy,
+  renderBody,
+  type Webhook,
+} from "@taskscheduler/domain";
 import {
   ExecutionTrigger,
   type RetryPolicy as RetryPolicyMessage,
@@ -7,7 +13,6 @@ import {
   WebhookContentMode,
   type Webhook as WebhookMessage,
 } from "@taskscheduler/proto";
-import type { ExecutionRow } from "../executions/execution-row.js";
 
 const DEFAULT_TIMEOUT_MS = 30_000;
 

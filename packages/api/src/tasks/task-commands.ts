@@ -1,5 +1,5 @@
 import { create } from "@bufbuild/protobuf";
-import { fieldError } from "@taskscheduler/domain";
+import { type ExecutionKey, fieldError } from "@taskscheduler/domain";
 import {
   type CreateTaskRequest,
   CreateTaskRequestSchema,
@@ -28,7 +28,6 @@ import {
   UpdateTaskResponseSchema,
 } from "@taskscheduler/proto";
 import { executionToProto } from "../executions/execution-mapper.js";
-import type { ExecutionKey } from "../executions/execution-row.js";
 import { type CommandBase, commandBase, idempotentRequest } from "../writes/idempotency.js";
 import type { IdempotentRequest, WriteCommand, WriteView } from "../writes/write-command.js";
 import {

@@ -1,18 +1,22 @@
 import {
-  firstCursorMs,
+  type ExecutionKey,
+  type ExecutionRow,
+  isClaimedAhead,
   isOccurrence,
   isSameSchedule,
-  isUnfinished,
+  isWithdrawnByDeletion,
   MISSED_COUNT_CAP,
+  newExecution,
+  openOccurrence,
   ServiceError,
   type TaskState,
+  transition,
+  type WithdrawalReason,
 } from "@taskscheduler/domain";
-import { isReopenable, withdrawn } from "../executions/execution-decisions.js";
-import { type ExecutionKey, type ExecutionRow, newExecution } from "../executions/execution-row.js";
 import type { Stage, WriteView } from "../writes/write-command.js";
 import type { TaskInput } from "./task-input.js";
 import { etagOf } from "./task-mapper.js";
-import { scheduleOf, type TaskCursor, type TaskRow } from "./task-row.js";
+import { scheduleOf, type TaskRow } from "./task-row.js";
 
 /** How far a manual run looks for a free millisecond. */
 const MANUAL_RUN_CANDIDATES = 32;
@@ -59,24 +63,23 @@ export function decideUpdate(current: TaskRow, input: TaskInput, view: WriteView
 function rearmed(row: TaskRow, previous: TaskRow, view: WriteView, stage: Stage): TaskRow {
   if (!isSameSchedule(row, previous)) return rearm(row, previous, view, stage);
   if (sameTarget(row, previous)) return row;
-  const returned = withdrawClaims(row.id, "the target was changed", view, stage);
+  const returned = withdrawClaims(row.id, "TARGET_CHANGED", view, stage);
   return { ...row, nextRunTimeMs: earliest([row.nextRunTimeMs, ...returned]) };
 }
 
 function rearm(row: TaskRow, previous: TaskRow, view: WriteView, stage: Stage): TaskRow {
-  recordDue(previous, "the schedule was changed", view, stage);
-  withdrawClaims(row.id, "the schedule was changed", view, stage);
+  recordDue(previous, "SCHEDULE_CHANGED", view, stage);
+  withdrawClaims(row.id, "SCHEDULE_CHANGED", view, stage);
   const state: TaskState = row.state === "COMPLETED" ? "ACTIVE" : row.state;
   return { ...row, state, armedTimeMs: view.nowMs, nextRunTimeMs: cursorOf(row, view.nowMs, "task") };
 }
 
 export function decideDelete(current: TaskRow, view: WriteView, stage: Stage): void {
-  recordDue(current, "the task was deleted", view, stage);
+  const { nowMs } = view;
+  recordDue(current, "TASK_DELETED", view, stage);
   for (const row of view.unfinishedOf(current.id)) {
-    // What runs goes on. A reminder that is due and claimed runs in these moments; a call may wait for its turn for long.
-    const isDueClaim = row.state === "CLAIMED" && (row.retryTimeMs ?? row.scheduledTimeMs) <= view.nowMs;
-    if (row.state === "RUNNING" || (isDueClaim && current.webhook === null)) continue;
-    stage.saveExecution(withdrawn(row, "the task was deleted", view.nowMs));
+    if (!isWithdrawnByDeletion(row, current.webhook === null, nowMs)) continue;
+    withdraw(row, "TASK_DELETED", nowMs, stage);
   }
   stage.deleteTask(current);
 }
@@ -86,7 +89,7 @@ export function decidePause(current: TaskRow, reason: string, view: WriteView, s
   if (current.state === "COMPLETED") throw completed(current.id);
   // Sent again, or without a reason, it says nothing new.
   if (current.state === "PAUSED" && (reason === "" || current.pauseReason === reason)) return current;
-  const returned = withdrawClaims(current.id, "the task was paused", view, stage);
+  const returned = withdrawClaims(current.id, "TASK_PAUSED", view, stage);
   const next: TaskRow = {
     ...stamp(current, view.nowMs),
     state: "PAUSED",
@@ -120,7 +123,7 @@ export function decideRun(task: TaskRow, view: WriteView, stage: Stage): Executi
       !isOccurrence(schedule, candidate.scheduledTimeMs),
   );
   if (key === undefined) throw new ServiceError("TOO_MANY_REQUESTS", "the task is run too often; try again");
-  const row = newExecution(key, task.name, "MANUAL", "PENDING");
+  const row = newExecution(key, task.name, "MANUAL");
   stage.saveExecution(row);
   return row;
 }
@@ -150,7 +153,7 @@ function completed(id: number): ServiceError {
 }
 
 function cursorOf(input: TaskInput, nowMs: number, path: string): number {
-  const cursor = firstCursorMs(scheduleOf(input), nowMs);
+  const cursor = scheduleOf(input).first(nowMs)?.timeMs;
   if (cursor !== undefined) return cursor;
   const description = "the schedule has no occurrence from now to the year 9999";
   throw new ServiceError("SCHEDULE_NEVER_FIRES", description, {
@@ -158,13 +161,17 @@ function cursorOf(input: TaskInput, nowMs: number, path: string): number {
   });
 }
 
-/** Takes back the claims that are not due yet. @returns their scheduled times */
-function withdrawClaims(taskId: number, why: string, view: WriteView, stage: Stage): number[] {
-  const open = view
-    .unfinishedOf(taskId)
-    .filter((row) => row.state === "CLAIMED" && row.trigger !== "MANUAL" && row.scheduledTimeMs > view.nowMs);
-  for (const row of open) stage.saveExecution(withdrawn(row, why, view.nowMs));
-  return open.map((row) => row.scheduledTimeMs);
+/** Takes back the claims that are not due yet. @returns their scheduled times, which are the task's to run again */
+function withdrawClaims(taskId: number, reason: WithdrawalReason, view: WriteView, stage: Stage): number[] {
+  const ahead = view.unfinishedOf(taskId).filter((row) => isClaimedAhead(row, view.nowMs));
+  for (const row of ahead) withdraw(row, reason, view.nowMs, stage);
+  return ahead.map((row) => row.scheduledTimeMs);
+}
+
+/** The change that withdraws the execution writes its task: the effects on the task are part of that change. */
+function withdraw(row: ExecutionRow, reason: WithdrawalReason, nowMs: number, stage: Stage): void {
+  const next = transition(row, { type: "WITHDRAW", reason, nowMs });
+  if (next !== undefined) stage.saveExecution(next.row);
 }
 
 /** The target says that it will never answer again: whoever put the task there is to see to it. */
@@ -172,40 +179,24 @@ export function pauseGone(current: TaskRow, view: WriteView, stage: Stage): Task
   return decidePause(current, "the target answered 410 Gone", view, stage);
 }
 
-/** What is due, and nobody has claimed, would go without a row when its cursor goes. */
-function recordDue(task: TaskRow, why: string, view: WriteView, stage: Stage): void {
+/** Records the due occurrences that nobody has claimed: without a row they would be lost with the task's next time. */
+function recordDue(task: TaskRow, reason: "SCHEDULE_CHANGED" | "TASK_DELETED", view: WriteView, stage: Stage): void {
   const cursorMs = task.nextRunTimeMs;
   if (task.state !== "ACTIVE" || cursorMs === null || cursorMs > view.nowMs) return;
   const key = { taskId: task.id, scheduledTimeMs: cursorMs };
-  const existing = view.execution(key);
-  if (isSettled(existing)) return;
+  const row = openOccurrence(view.execution(key), key, task.name, "SCHEDULE");
+  if (row === undefined) return;
   const schedule = scheduleOf(task);
-  const lastMs = Math.max(cursorMs, schedule.latest(view.nowMs)?.timeMs ?? cursorMs);
-  stage.saveExecution({
-    ...newExecution(key, task.name, "SCHEDULE", "MISSED"),
-    fence: (existing?.fence ?? 0) + 1,
-    endTimeMs: view.nowMs,
-    missedCount: 1 + schedule.count(cursorMs + 1, lastMs, MISSED_COUNT_CAP).count,
-    missedUntilMs: lastMs,
-    error: `nothing had run it when ${why}`,
-  });
+  const untilMs = Math.max(cursorMs, schedule.latest(view.nowMs)?.timeMs ?? cursorMs);
+  const count = 1 + schedule.count(cursorMs + 1, untilMs, MISSED_COUNT_CAP).count;
+  const next = transition(row, { type: "MISS", reason, nowMs: view.nowMs, count, untilMs });
+  if (next !== undefined) stage.saveExecution(next.row);
 }
 
 /** The row of the occurrence at the cursor, which an edit or a deletion must see. */
 export function cursorKey(task: TaskRow | undefined): ExecutionKey[] {
   if (task === undefined || task.nextRunTimeMs === null) return [];
   return [{ taskId: task.id, scheduledTimeMs: task.nextRunTimeMs }];
-}
-
-/** Whether a row of the ledger already says what became of an occurrence. */
-export function isSettled(row: ExecutionRow | undefined): boolean {
-  return row !== undefined && (isUnfinished(row.state) || !isReopenable(row));
-}
-
-/** Where the cursor goes after an occurrence that ran although it had been given back to it. */
-export function cursorAfter(task: TaskCursor, scheduledTimeMs: number): number | null {
-  if (task.nextRunTimeMs !== scheduledTimeMs) return task.nextRunTimeMs;
-  return scheduleOf(task).next(scheduledTimeMs)?.timeMs ?? null;
 }
 
 function stamp(row: TaskRow, nowMs: number): TaskRow {

@@ -1,4 +1,4 @@
-import type { Recurrence as DomainRecurrence } from "@taskscheduler/domain";
+import type { Recurrence as DomainRecurrence, ExecutionRow } from "@taskscheduler/domain";
 import {
   DstPolicy,
   MisfirePolicy,
@@ -10,7 +10,6 @@ import {
   TaskState,
 } from "@taskscheduler/proto";
 import { executionToProto } from "../executions/execution-mapper.js";
-import type { ExecutionRow } from "../executions/execution-row.js";
 import { optionalDuration, retryPolicyToProto, webhookToProto } from "../targets/target-mapper.js";
 import { toOptionalTimestamp, toTimestamp } from "../timestamps.js";
 import type { StagedTaskChange } from "../writes/write-stage.js";

@@ -1,3 +1,4 @@
+import type { ExecutionRow } from "@taskscheduler/domain";
 import type { ListTasksRequest } from "@taskscheduler/proto";
 import type { Logger } from "@taskscheduler/runtime";
 import type { ChangeLog } from "../changes/change-log.js";
@@ -6,7 +7,6 @@ import { toDatetime } from "../database/instants.js";
 import { createReadGroup } from "../database/read-group.js";
 import { select, selectRows, selectWithin } from "../database/select.js";
 import { joinSql, raw, type Sql, sql } from "../database/sql.js";
-import type { ExecutionRow } from "../executions/execution-row.js";
 import { findExecutions } from "../executions/execution-store.js";
 import { countRows, firstKeys, type KeyRange } from "../paging/key-range.js";
 import { readListPage } from "../paging/list-page.js";

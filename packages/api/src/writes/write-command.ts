@@ -1,6 +1,5 @@
-import type { Webhook } from "@taskscheduler/domain";
+import type { ExecutionKey, ExecutionRow, Webhook } from "@taskscheduler/domain";
 import type { Task } from "@taskscheduler/proto";
-import type { ExecutionKey, ExecutionRow } from "../executions/execution-row.js";
 import type { MovedTask, TaskCursor, TaskRow } from "../tasks/task-row.js";
 
 /**

@@ -1,4 +1,4 @@
-import { type ExecutionRow, executionKeyText } from "../executions/execution-row.js";
+import { type ExecutionRow, executionKeyText } from "@taskscheduler/domain";
 import type { MovedTask, TaskRow } from "../tasks/task-row.js";
 import type { Stage } from "./write-command.js";
 

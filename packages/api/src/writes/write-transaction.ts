@@ -1,4 +1,10 @@
-import { ServiceError, type Webhook } from "@taskscheduler/domain";
+import {
+  type ExecutionKey,
+  type ExecutionRow,
+  executionKeyText,
+  ServiceError,
+  type Webhook,
+} from "@taskscheduler/domain";
 import type { ExecutionChange, Task, TaskChange } from "@taskscheduler/proto";
 import {
   type ChangeSegment,
@@ -11,7 +17,6 @@ import type { SqlConnection } from "../database/database.js";
 import type { Clock } from "../database/database-clock.js";
 import { plain, runTogether } from "../database/statements.js";
 import { executionChange } from "../executions/execution-mapper.js";
-import { type ExecutionKey, type ExecutionRow, executionKeyText } from "../executions/execution-row.js";
 import { type StatDelta, StatDeltas } from "../executions/execution-stats.js";
 import { addStats } from "../executions/execution-stats-store.js";
 import { endExecutions, findExecutions, lockUnfinished, saveExecutions } from "../executions/execution-store.js";

@@ -1,5 +1,4 @@
-import { isUnfinished } from "@taskscheduler/domain";
-import { type ExecutionRow, executionKeyText, newExecution } from "../executions/execution-row.js";
+import { type ExecutionRow, executionKeyText, isUnfinished, newExecution } from "@taskscheduler/domain";
 import { cursorOfTask, type TaskRow } from "../tasks/task-row.js";
 import type { WriteView } from "./write-command.js";
 
@@ -35,7 +34,8 @@ export function taskRow(changes: Partial<TaskRow> = {}): TaskRow {
 /** A claim of incarnation 1 on the occurrence at `NOW_MS`. */
 export function executionRow(changes: Partial<ExecutionRow> = {}): ExecutionRow {
   return {
-    ...newExecution({ taskId: 7, scheduledTimeMs: NOW_MS }, "seven", "SCHEDULE", "CLAIMED"),
+    ...newExecution({ taskId: 7, scheduledTimeMs: NOW_MS }, "seven", "SCHEDULE"),
+    state: "CLAIMED",
     attempt: 1,
     fence: 1,
     incarnation: 1,

@@ -12,7 +12,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file taskscheduler/v1/execution.proto.
  */
 export const file_taskscheduler_v1_execution: GenFile = /*@__PURE__*/
-  fileDesc("CiB0YXNrc2NoZWR1bGVyL3YxL2V4ZWN1dGlvbi5wcm90bxIQdGFza3NjaGVkdWxlci52MSKJBQoJRXhlY3V0aW9uEgoKAmlkGAEgASgJEg8KB3Rhc2tfaWQYAiABKA0SEQoJdGFza19uYW1lGAMgASgJEjIKDnNjaGVkdWxlZF90aW1lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIzCgd0cmlnZ2VyGAUgASgOMiIudGFza3NjaGVkdWxlci52MS5FeGVjdXRpb25UcmlnZ2VyEi8KBXN0YXRlGAYgASgOMiAudGFza3NjaGVkdWxlci52MS5FeGVjdXRpb25TdGF0ZRIPCgdhdHRlbXB0GAcgASgNEhQKDHNjaGVkdWxlcl9pZBgIIAEoCRIuCgpjbGFpbV90aW1lGAkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIuCgpzdGFydF90aW1lGAogASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCghlbmRfdGltZRgLIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASKwoIbGF0ZW5lc3MYDCABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SDQoFZXJyb3IYDSABKAkSEwoLaHR0cF9zdGF0dXMYDiABKA0SNAoIYXR0ZW1wdHMYDyADKAsyIi50YXNrc2NoZWR1bGVyLnYxLkV4ZWN1dGlvbkF0dGVtcHQSFAoMbWlzc2VkX2NvdW50GBAgASgNEjAKDG1pc3NlZF91bnRpbBgRIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLgoKcmV0cnlfdGltZRgSIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAimQIKEEV4ZWN1dGlvbkF0dGVtcHQSDwoHYXR0ZW1wdBgBIAEoDRIUCgxzY2hlZHVsZXJfaWQYAiABKAkSLgoKc3RhcnRfdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLAoIZW5kX3RpbWUYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KBXN0YXRlGAUgASgOMiAudGFza3NjaGVkdWxlci52MS5FeGVjdXRpb25TdGF0ZRINCgVlcnJvchgGIAEoCRITCgtodHRwX3N0YXR1cxgHIAEoDRIrCghkdXJhdGlvbhgIIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbiq5AgoORXhlY3V0aW9uU3RhdGUSHwobRVhFQ1VUSU9OX1NUQVRFX1VOU1BFQ0lGSUVEEAASGwoXRVhFQ1VUSU9OX1NUQVRFX1BFTkRJTkcQARIbChdFWEVDVVRJT05fU1RBVEVfQ0xBSU1FRBACEhsKF0VYRUNVVElPTl9TVEFURV9SVU5OSU5HEAMSHAoYRVhFQ1VUSU9OX1NUQVRFX1JFVFJZSU5HEAQSHQoZRVhFQ1VUSU9OX1NUQVRFX1NVQ0NFRURFRBAFEhoKFkVYRUNVVElPTl9TVEFURV9GQUlMRUQQBhIdChlFWEVDVVRJT05fU1RBVEVfQ0FOQ0VMTEVEEAcSGgoWRVhFQ1VUSU9OX1NUQVRFX01JU1NFRBAIEhsKF0VYRUNVVElPTl9TVEFURV9TS0lQUEVEEAkqswEKEEV4ZWN1dGlvblRyaWdnZXISIQodRVhFQ1VUSU9OX1RSSUdHRVJfVU5TUEVDSUZJRUQQABIeChpFWEVDVVRJT05fVFJJR0dFUl9TQ0hFRFVMRRABEhwKGEVYRUNVVElPTl9UUklHR0VSX01BTlVBTBACEh4KGkVYRUNVVElPTl9UUklHR0VSX0NBVENIX1VQEAMSHgoaRVhFQ1VUSU9OX1RSSUdHRVJfQkFDS0ZJTEwQBGIGcHJvdG8z", [file_google_protobuf_duration, file_google_protobuf_timestamp]);
+  fileDesc("CiB0YXNrc2NoZWR1bGVyL3YxL2V4ZWN1dGlvbi5wcm90bxIQdGFza3NjaGVkdWxlci52MSLDBQoJRXhlY3V0aW9uEgoKAmlkGAEgASgJEg8KB3Rhc2tfaWQYAiABKA0SEQoJdGFza19uYW1lGAMgASgJEjIKDnNjaGVkdWxlZF90aW1lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIzCgd0cmlnZ2VyGAUgASgOMiIudGFza3NjaGVkdWxlci52MS5FeGVjdXRpb25UcmlnZ2VyEi8KBXN0YXRlGAYgASgOMiAudGFza3NjaGVkdWxlci52MS5FeGVjdXRpb25TdGF0ZRIPCgdhdHRlbXB0GAcgASgNEhQKDHNjaGVkdWxlcl9pZBgIIAEoCRIuCgpjbGFpbV90aW1lGAkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIuCgpzdGFydF90aW1lGAogASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCghlbmRfdGltZRgLIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASKwoIbGF0ZW5lc3MYDCABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SDQoFZXJyb3IYDSABKAkSEwoLaHR0cF9zdGF0dXMYDiABKA0SNAoIYXR0ZW1wdHMYDyADKAsyIi50YXNrc2NoZWR1bGVyLnYxLkV4ZWN1dGlvbkF0dGVtcHQSFAoMbWlzc2VkX2NvdW50GBAgASgNEjAKDG1pc3NlZF91bnRpbBgRIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLgoKcmV0cnlfdGltZRgSIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASOAoKZW5kX3JlYXNvbhgTIAEoDjIkLnRhc2tzY2hlZHVsZXIudjEuRXhlY3V0aW9uRW5kUmVhc29uIpkCChBFeGVjdXRpb25BdHRlbXB0Eg8KB2F0dGVtcHQYASABKA0SFAoMc2NoZWR1bGVyX2lkGAIgASgJEi4KCnN0YXJ0X3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiwKCGVuZF90aW1lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgVzdGF0ZRgFIAEoDjIgLnRhc2tzY2hlZHVsZXIudjEuRXhlY3V0aW9uU3RhdGUSDQoFZXJyb3IYBiABKAkSEwoLaHR0cF9zdGF0dXMYByABKA0SKwoIZHVyYXRpb24YCCABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24quQIKDkV4ZWN1dGlvblN0YXRlEh8KG0VYRUNVVElPTl9TVEFURV9VTlNQRUNJRklFRBAAEhsKF0VYRUNVVElPTl9TVEFURV9QRU5ESU5HEAESGwoXRVhFQ1VUSU9OX1NUQVRFX0NMQUlNRUQQAhIbChdFWEVDVVRJT05fU1RBVEVfUlVOTklORxADEhwKGEVYRUNVVElPTl9TVEFURV9SRVRSWUlORxAEEh0KGUVYRUNVVElPTl9TVEFURV9TVUNDRUVERUQQBRIaChZFWEVDVVRJT05fU1RBVEVfRkFJTEVEEAYSHQoZRVhFQ1VUSU9OX1NUQVRFX0NBTkNFTExFRBAHEhoKFkVYRUNVVElPTl9TVEFURV9NSVNTRUQQCBIbChdFWEVDVVRJT05fU1RBVEVfU0tJUFBFRBAJKsgDChJFeGVjdXRpb25FbmRSZWFzb24SJAogRVhFQ1VUSU9OX0VORF9SRUFTT05fVU5TUEVDSUZJRUQQABIqCiZFWEVDVVRJT05fRU5EX1JFQVNPTl9DQU5DRUxMRURfQllfVVNFUhABEikKJUVYRUNVVElPTl9FTkRfUkVBU09OX1NDSEVEVUxFX0NIQU5HRUQQAhInCiNFWEVDVVRJT05fRU5EX1JFQVNPTl9UQVJHRVRfQ0hBTkdFRBADEicKI0VYRUNVVElPTl9FTkRfUkVBU09OX1RBUkdFVF9SRU1PVkVEEAQSJAogRVhFQ1VUSU9OX0VORF9SRUFTT05fVEFTS19QQVVTRUQQBRIlCiFFWEVDVVRJT05fRU5EX1JFQVNPTl9UQVNLX0RFTEVURUQQBhInCiNFWEVDVVRJT05fRU5EX1JFQVNPTl9TQ0hFRFVMRVJfTE9TVBAHEiEKHUVYRUNVVElPTl9FTkRfUkVBU09OX1RPT19MQVRFEAgSKAokRVhFQ1VUSU9OX0VORF9SRUFTT05fTk9UX1JVTl9JTl9USU1FEAkSIAocRVhFQ1VUSU9OX0VORF9SRUFTT05fT1ZFUkxBUBAKKrMBChBFeGVjdXRpb25UcmlnZ2VyEiEKHUVYRUNVVElPTl9UUklHR0VSX1VOU1BFQ0lGSUVEEAASHgoaRVhFQ1VUSU9OX1RSSUdHRVJfU0NIRURVTEUQARIcChhFWEVDVVRJT05fVFJJR0dFUl9NQU5VQUwQAhIeChpFWEVDVVRJT05fVFJJR0dFUl9DQVRDSF9VUBADEh4KGkVYRUNVVElPTl9UUklHR0VSX0JBQ0tGSUxMEARiBnByb3RvMw", [file_google_protobuf_duration, file_google_protobuf_timestamp]);
 
 /**
  * What became of one occurrence of a task. There is at most one for a task and a scheduled time; it outlives the task.
@@ -145,6 +145,13 @@ export type Execution = Message<"taskscheduler.v1.Execution"> & {
    * @generated from field: google.protobuf.Timestamp retry_time = 18;
    */
   retryTime?: Timestamp | undefined;
+
+  /**
+   * Why the execution ended without a run. Unspecified where it ran, or has not ended.
+   *
+   * @generated from field: taskscheduler.v1.ExecutionEndReason end_reason = 19;
+   */
+  endReason: ExecutionEndReason;
 };
 
 /**
@@ -281,22 +288,22 @@ export enum ExecutionState {
   FAILED = 6,
 
   /**
-   * It was withdrawn or cancelled. What was withdrawn may come back, when its task is due at that time again or when it had
-   * run all the same.
+   * It was cancelled by a user, or withdrawn by a change of its task; `end_reason` says which. A withdrawn execution may
+   * come back: its task falls due at that time again, or the execution had run all the same.
    *
    * @generated from enum value: EXECUTION_STATE_CANCELLED = 7;
    */
   CANCELLED = 7,
 
   /**
-   * Its time went by and it did not run. What was given up after its scheduler was held dead may turn out to have run.
+   * Its time went by and it did not run. An execution whose scheduler was lost may turn out to have run.
    *
    * @generated from enum value: EXECUTION_STATE_MISSED = 8;
    */
   MISSED = 8,
 
   /**
-   * It was due, and a policy left it out.
+   * It was due, and a policy of its task left it out.
    *
    * @generated from enum value: EXECUTION_STATE_SKIPPED = 9;
    */
@@ -308,6 +315,101 @@ export enum ExecutionState {
  */
 export const ExecutionStateSchema: GenEnum<ExecutionState> = /*@__PURE__*/
   enumDesc(file_taskscheduler_v1_execution, 0);
+
+/**
+ * Why an execution ended without a run. `error` says the same in words, which may change.
+ *
+ * @generated from enum taskscheduler.v1.ExecutionEndReason
+ */
+export enum ExecutionEndReason {
+  /**
+   * The execution ran, or has not ended.
+   *
+   * @generated from enum value: EXECUTION_END_REASON_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * CANCELLED: a user cancelled the execution. One that had begun was aborted.
+   *
+   * @generated from enum value: EXECUTION_END_REASON_CANCELLED_BY_USER = 1;
+   */
+  CANCELLED_BY_USER = 1,
+
+  /**
+   * CANCELLED: an edit of the task's schedule withdrew the claim ahead of its time. MISSED: the execution was due, and no
+   * scheduler had claimed it, when the schedule was edited.
+   *
+   * @generated from enum value: EXECUTION_END_REASON_SCHEDULE_CHANGED = 2;
+   */
+  SCHEDULE_CHANGED = 2,
+
+  /**
+   * CANCELLED: an edit of the task's webhook, retry policy or timeout withdrew the claim ahead of its time. The occurrence
+   * is claimed again with the new target.
+   *
+   * @generated from enum value: EXECUTION_END_REASON_TARGET_CHANGED = 3;
+   */
+  TARGET_CHANGED = 3,
+
+  /**
+   * CANCELLED: the execution waited for a retry, and its task no longer has a webhook.
+   *
+   * @generated from enum value: EXECUTION_END_REASON_TARGET_REMOVED = 4;
+   */
+  TARGET_REMOVED = 4,
+
+  /**
+   * CANCELLED: a pause of the task withdrew the claim ahead of its time.
+   *
+   * @generated from enum value: EXECUTION_END_REASON_TASK_PAUSED = 5;
+   */
+  TASK_PAUSED = 5,
+
+  /**
+   * CANCELLED: a deletion of the task withdrew the execution. MISSED: the execution was due, and nothing had begun it, when
+   * the task was deleted.
+   *
+   * @generated from enum value: EXECUTION_END_REASON_TASK_DELETED = 6;
+   */
+  TASK_DELETED = 6,
+
+  /**
+   * MISSED: the scheduler that held the claim was lost. When another one could take over, the catch-up window was over, or
+   * a later occurrence was due.
+   *
+   * @generated from enum value: EXECUTION_END_REASON_SCHEDULER_LOST = 7;
+   */
+  SCHEDULER_LOST = 7,
+
+  /**
+   * MISSED: the scheduler that held the claim handed it back, and the catch-up window was over when another one could run
+   * it.
+   *
+   * @generated from enum value: EXECUTION_END_REASON_TOO_LATE = 8;
+   */
+  TOO_LATE = 8,
+
+  /**
+   * MISSED: no scheduler claimed the execution in time. The catch-up window was over, or a later occurrence ran instead.
+   *
+   * @generated from enum value: EXECUTION_END_REASON_NOT_RUN_IN_TIME = 9;
+   */
+  NOT_RUN_IN_TIME = 9,
+
+  /**
+   * SKIPPED: an earlier execution of the task was still under way.
+   *
+   * @generated from enum value: EXECUTION_END_REASON_OVERLAP = 10;
+   */
+  OVERLAP = 10,
+}
+
+/**
+ * Describes the enum taskscheduler.v1.ExecutionEndReason.
+ */
+export const ExecutionEndReasonSchema: GenEnum<ExecutionEndReason> = /*@__PURE__*/
+  enumDesc(file_taskscheduler_v1_execution, 1);
 
 /**
  * Why an execution runs.
@@ -355,5 +457,5 @@ export enum ExecutionTrigger {
  * Describes the enum taskscheduler.v1.ExecutionTrigger.
  */
 export const ExecutionTriggerSchema: GenEnum<ExecutionTrigger> = /*@__PURE__*/
-  enumDesc(file_taskscheduler_v1_execution, 1);
+  enumDesc(file_taskscheduler_v1_execution, 2);
 

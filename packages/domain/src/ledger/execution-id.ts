@@ -1,4 +1,4 @@
-import { MAX_TIME_MS, MIN_TIME_MS } from "./time/time-range.js";
+import { MAX_TIME_MS, MIN_TIME_MS } from "../time/time-range.js";
 
 const MAX_TASK_ID = 0xffff_ffff;
 const EXECUTION_ID = /^([1-9]\d{0,9})\.(0|-?[1-9]\d{0,14})$/;

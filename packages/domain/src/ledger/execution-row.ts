@@ -1,4 +1,6 @@
-import { type ExecutionState, type ExecutionTrigger, formatExecutionId } from "@taskscheduler/domain";
+import type { EndReason } from "./end-reason.js";
+import { formatExecutionId } from "./execution-id.js";
+import type { ExecutionState, ExecutionTrigger } from "./states.js";
 
 /** Names a row of the ledger. */
 export interface ExecutionKey {
@@ -12,6 +14,7 @@ export interface ExecutionRow extends ExecutionKey {
   readonly trigger: ExecutionTrigger;
   readonly state: ExecutionState;
   readonly attempt: number;
+  /** Rises when the claim is granted or taken back. See {@link claimFence}. */
   readonly fence: number;
   readonly incarnation: number | null;
   readonly schedulerId: string;
@@ -22,32 +25,32 @@ export interface ExecutionRow extends ExecutionKey {
   readonly httpStatus: number;
   readonly missedCount: number;
   readonly missedUntilMs: number | null;
-  /** Attempts that failed, as the retry policy counts them. */
+  /** Failed attempts that count against the retry policy. */
   readonly failures: number;
-  /** Of a RETRYING row: when the next attempt is due. */
+  /** When the next attempt of a RETRYING row is due. */
   readonly retryTimeMs: number | null;
-  /** JSON, read by `attemptsOf`; empty: at most one, told by the row itself. Once it is set, it is never emptied. */
+  /** JSON that `attemptsOf` reads. Empty: the row itself describes its only attempt. Once set, it is never emptied. */
   readonly attempts: string;
+  /**
+   * Why the row ended without a run. Set as long as no claim is granted after that: a late report may show that the
+   * execution ran all the same, and the reason then tells that its claim had been taken back. null: neither.
+   */
+  readonly endReason: EndReason | null;
 }
 
-/** The execution's id, as maps are keyed by it. */
+/** The execution's id, as a key of maps. */
 export function executionKeyText(key: ExecutionKey): string {
   return formatExecutionId(key.taskId, key.scheduledTimeMs);
 }
 
-/** A row that nothing has happened to yet. */
-export function newExecution(
-  key: ExecutionKey,
-  taskName: string,
-  trigger: ExecutionTrigger,
-  state: ExecutionState,
-): ExecutionRow {
+/** A row without history. It is PENDING until an event moves it on. */
+export function newExecution(key: ExecutionKey, taskName: string, trigger: ExecutionTrigger): ExecutionRow {
   return {
     taskId: key.taskId,
     scheduledTimeMs: key.scheduledTimeMs,
     taskName,
     trigger,
-    state,
+    state: "PENDING",
     attempt: 0,
     fence: 0,
     incarnation: null,
@@ -62,5 +65,6 @@ export function newExecution(
     failures: 0,
     retryTimeMs: null,
     attempts: "",
+    endReason: null,
   };
 }

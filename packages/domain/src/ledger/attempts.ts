@@ -1,28 +1,28 @@
-import type { ExecutionState } from "@taskscheduler/domain";
 import type { ExecutionRow } from "./execution-row.js";
+import type { ExecutionState } from "./states.js";
 
 /** One try at running an execution. */
 export interface Attempt {
   readonly attempt: number;
   readonly schedulerId: string;
   readonly startTimeMs: number | null;
-  /** null: it runs. */
+  /** null: the attempt is under way. */
   readonly endTimeMs: number | null;
   readonly state: Extract<ExecutionState, "RUNNING" | "SUCCEEDED" | "FAILED" | "CANCELLED">;
   readonly error: string;
   readonly httpStatus: number;
 }
 
-/** Of a row that is known to have had none, and is to be written with what is told of attempts. */
+/** The `attempts` of a row that is known to have had none. Such a row is written with the columns that tell of attempts. */
 export const NO_ATTEMPTS = "[]";
-/** Older ones are dropped: a row, and the change that tells of it, stay below 100 KiB. */
+/** Older attempts are dropped, so that a row and its change stay below 100 KiB. */
 const MAX_ATTEMPTS = 100;
 const MAX_ERROR_LENGTH = 500;
 const ENDED_BY_RUNNING: readonly ExecutionState[] = ["SUCCEEDED", "FAILED"];
 
 /**
- * The attempts of an execution, in order. Most have one, which is told by the row's own columns; those of the others are
- * kept as JSON beside them.
+ * The attempts of an execution, in order. The row's own columns describe a single attempt. Where there are more, they
+ * stand as JSON beside these columns.
  */
 export function attemptsOf(row: ExecutionRow): readonly Attempt[] {
   if (row.attempts !== "") return parseAttempts(row.attempts);
@@ -37,7 +37,7 @@ function onlyAttempt(row: ExecutionRow): Attempt {
   };
 }
 
-/** The row's `attempts` with one more, or with what has become of the one that ran. */
+/** The row's `attempts` with another attempt, or with the end of the attempt that was under way. */
 export function withAttempt(row: ExecutionRow, attempt: Attempt): string {
   const others = attemptsOf(row).filter((each) => each.attempt !== attempt.attempt);
   return JSON.stringify(
@@ -45,16 +45,16 @@ export function withAttempt(row: ExecutionRow, attempt: Attempt): string {
   );
 }
 
-/** The attempt that the row says is under way, if it has been told of. */
+/** The attempt that is under way, once its scheduler has reported its beginning. */
 export function runningAttempt(row: ExecutionRow): Attempt | undefined {
   return row.attempts === "" ? undefined : parseAttempts(row.attempts).find((each) => each.endTimeMs === null);
 }
 
-/** What somebody wrote past us tells of no attempt. */
+/** A text that the API did not write holds no attempts. */
 function parseAttempts(text: string): readonly Attempt[] {
   try {
     const value: unknown = JSON.parse(text);
-    return Array.isArray(value) ? value : [];
+    return Array.isArray(value) ? value.filter((each) => typeof each === "object" && each !== null) : [];
   } catch {
     return [];
   }

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "@jest/globals";
 import fc from "fast-check";
+import { MAX_TIME_MS, MIN_TIME_MS } from "../time/time-range.js";
 import { formatExecutionId, parseExecutionId } from "./execution-id.js";
-import { MAX_TIME_MS, MIN_TIME_MS } from "./time/time-range.js";
 
 describe("execution ids", () => {
   test("come back as what they were made of", () => {
