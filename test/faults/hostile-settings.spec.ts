@@ -53,7 +53,7 @@ const SETTINGS: Readonly<Record<string, string>> = {
   innodb_strict_mode: "0",
   alter_algorithm: "'INSTANT'",
   sql_if_exists: "1",
-  // What is not pinned, as nothing of ours relies on it.
+  // These settings are not pinned, because no statement relies on them.
   auto_increment_increment: "7",
   auto_increment_offset: "3",
   character_set_server: "latin1",

@@ -5,7 +5,7 @@ import { type ApiProcess, killAll, startApi, startScheduler } from "../setup/pro
 import { createTaskClient, type TaskClient } from "../setup/task-client.js";
 import { connectTo, createTestDatabase, type TestDatabase } from "../setup/test-database.js";
 
-/** What an administrator takes away under a running API, and gives back. */
+/** An administrator takes tables and rights away under a running API, and gives them back. */
 
 const scheduledTime = at("2100-01-01T00:00:00Z");
 const LAST_ID = 2_147_483_647;
@@ -98,7 +98,7 @@ describe("an account", () => {
   async function launchWithAccount(): Promise<void> {
     const server = await connectTo(process.env["TEST_DATABASE_URL"]!);
     await server.query(`CREATE USER ${user} IDENTIFIED BY 'first'`);
-    // Of all databases of its kind: the test's own has no name yet.
+    // The grant is for all test databases: this test's own has no name yet.
     await server.query(`GRANT ALL ON \`test\\_%\`.* TO ${user}`);
     await server.end();
     const url = new URL(process.env["TEST_DATABASE_URL"]!);

@@ -10,10 +10,10 @@ import { type Received, type Receiver, startReceiver, status } from "../setup/re
 import { createTaskClient, type TaskClient } from "../setup/task-client.js";
 import { createTestDatabase, type TestDatabase } from "../setup/test-database.js";
 
-/** What signals do to processes in the middle of a webhook: the receiver is called once, whatever is sent. */
+/** Signals in the middle of a webhook: the receiver is called once, whichever signal is sent. */
 
 const LEASE_MS = 1_500;
-/** Whoever sends them does not mean the process to end. */
+/** Signals whose sender does not want the process to end. */
 const HARMLESS: readonly NodeJS.Signals[] = [
   ...(["SIGHUP", "SIGUSR1", "SIGUSR2", "SIGPIPE", "SIGALRM", "SIGVTALRM", "SIGPROF", "SIGIO", "SIGSTKFLT"] as const),
   ...(["SIGXFSZ", "SIGWINCH", "SIGURG", "SIGCHLD", "SIGCONT"] as const),

@@ -36,7 +36,7 @@ afterAll(async () => {
   await server?.stop();
 });
 
-/** What the migrations made, but for the names of constraints and the statistics of rows. */
+/** The schema that the migrations made, without the names of constraints and the statistics of rows. */
 async function schemaOf({ connection }: SchemaFixture): Promise<unknown> {
   const ours = "TABLE_SCHEMA = DATABASE() AND TABLE_NAME <> 'notes'";
   return Promise.all(

@@ -70,7 +70,7 @@ it("an API says why its database refuses it, until somebody has mended that", as
     return logOf(api).findLast(({ msg }) => /^(not )?ready$/.test(msg))?.msg === "ready";
   });
 
-  // What is logged at once about each reason holds the error; what an operator is shown holds nothing of it.
+  // The first log line about each reason holds the error. The operator's page holds nothing of the error.
   const body = (await readyz(api))[1];
   expect(body).toBe("ready\n");
   expect(logOf(api).filter(({ msg }) => msg === "the database is not ready; trying again")).toHaveLength(2);

@@ -170,7 +170,7 @@ describe("a response that is no success", () => {
   ])("is told of as it is: %j", async (bytes, httpStatus, error) => {
     const { call } = await receiverThat((socket) => void socket.write(bytes));
     expect(await call()).toMatchObject({ succeeded: false, failure: "RESPONSE", httpStatus, error });
-    // What is left of the connection harms no later call.
+    // The rest of the connection harms no later call.
     expect(await call()).toMatchObject({ failure: "RESPONSE", httpStatus, error });
   });
 

@@ -125,7 +125,7 @@ const reset =
   (stream) =>
     stream.close(code);
 
-/** What comes of `calls` calls, and how many streams and connections they took. */
+/** Makes `calls` calls. @returns their outcomes, and the number of streams and connections they took */
 async function callStreams(answer: StreamAnswer, calls = 1, changes: Partial<WebhookCall> = {}) {
   let streams = 0;
   const receiver = await receiveStreams((stream) => answer(stream, ++streams), identity);

@@ -23,7 +23,7 @@ export async function startBalancer(targets: () => readonly number[]): Promise<B
     from.on("error", () => to.destroy());
     from.on("close", () => {
       open.delete(from);
-      // What it sent last is still to be delivered.
+      // The last bytes it sent are still to be delivered.
       to.destroySoon();
     });
   }

@@ -6,7 +6,7 @@ import { join } from "node:path";
 /** A pipe whose reader reads only when it is told to. Writers open its path. */
 export interface NamedPipe {
   readonly path: string;
-  /** What has been written and not been read. */
+  /** The bytes that were written and not read. */
   read(): string;
   /** From now on writers get EPIPE. */
   closeReader(): void;

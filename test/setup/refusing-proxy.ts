@@ -105,7 +105,7 @@ function signalOf({ errno, sqlState, message }: Refusal): string {
   return `SIGNAL SQLSTATE '${sqlState}' SET MYSQL_ERRNO = ${errno}, MESSAGE_TEXT = '${message}'`;
 }
 
-/** Of the packet at the start, header included; Infinity where not even that is here. */
+/** The length of the first packet, header included. Infinity: the header has not arrived. */
 function packetSize(bytes: Buffer): number {
   return bytes.length < HEADER_BYTES ? Number.POSITIVE_INFINITY : HEADER_BYTES + bytes.readUIntLE(0, 3);
 }

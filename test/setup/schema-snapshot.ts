@@ -1,6 +1,6 @@
 import type { Connection } from "mariadb";
 
-/** What a database holds, as text: every object's definition, and every table's rows. */
+/** A database as text: every object's definition and every table's rows. */
 export type SchemaSnapshot = Readonly<Record<string, unknown>>;
 
 const TRIGGERS = `SELECT TRIGGER_NAME, EVENT_OBJECT_TABLE, ACTION_STATEMENT FROM information_schema.TRIGGERS

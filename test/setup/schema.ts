@@ -4,7 +4,7 @@ import type { LockWait } from "../../packages/api/src/database/migrations/migrat
 import * as sessions from "../../packages/api/src/database/migrations/migration-session.js";
 import { connectorTo } from "./connector.js";
 
-/** What the API does to a schema, in this process, at the database of a URL. */
+/** The API's work on a schema, done in this process at the database of a URL. */
 
 export function migrate(url: string, folder: string, direction: "up" | "down", wait?: LockWait): Promise<string[]> {
   return migrations.migrate(connectorTo(url), folder, direction, wait);

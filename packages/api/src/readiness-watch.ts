@@ -24,7 +24,7 @@ export class ReadinessWatch implements Part {
     this.#lost.abort(databaseUnavailable());
   }
 
-  /** Of this moment; aborted, with DATABASE_UNAVAILABLE, while or as soon as readiness is lost. */
+  /** A signal that is aborted with DATABASE_UNAVAILABLE as soon as readiness is lost, and already is while it is lost. */
   get lost(): AbortSignal {
     if (this.#lost.signal.aborted) this.#look();
     return this.#lost.signal;

@@ -39,7 +39,7 @@ async function dial(port: number) {
   return {
     socket,
     closed,
-    /** What the answer says about the connection. */
+    /** The answer's `Connection` header. */
     async get(): Promise<string> {
       received = "";
       socket.write("GET / HTTP/1.1\r\nHost: x\r\n\r\n");

@@ -44,7 +44,7 @@ export class HttpConnections {
   readonly #connections = new Arrivals();
   readonly #requests = new Arrivals();
   readonly #lives = new WeakMap<Socket, Life>();
-  /** Those that brought no request yet. */
+  /** Connections that have brought no request yet. */
   readonly #unused = new Set<Socket>();
   readonly #openAnswers = new Set<ServerResponse>();
   /** Connections that began earlier are to end. */

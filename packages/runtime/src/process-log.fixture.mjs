@@ -1,4 +1,4 @@
-/** What process-log.spec.ts runs in a process of its own; its arguments say how many lines it logs, and what it does then. */
+/** A process for process-log.spec.ts. The arguments say how many lines it logs and what it does afterwards. */
 import { writeSync } from "node:fs";
 import { createMetrics, openProcessLog } from "./index.ts";
 

@@ -34,7 +34,7 @@ function run(stdoutPath: string, args: readonly string[], wrap = (command: strin
   children.push(child);
   const errors = () => readFileSync(stderrPath, "utf8");
   const exited = new Promise<number | null>((resolve) => child.once("exit", resolve));
-  /** What it told when all was logged: how many lines were dropped. */
+  /** The number of dropped lines that the process reported at its end. */
   const dropped = () =>
     eventually("everything is logged", () => /^\d+ (\d+)$/m.exec(errors())?.[1], LIMIT_MS).then(Number);
   return { child, exited, dropped, errors };

@@ -36,7 +36,7 @@ export function openProcessLog({ name, level }: ProcessLogOptions): ProcessLog {
   const gapLogger = logger.child({}, { level: level === "silent" ? level : "warn" });
   process.on("exit", () => output.flush(LAST_LINES_MS));
   forgetLostTerminals();
-  // What libraries write by themselves must not end the process either.
+  // A line that a library writes by itself must not end the process either.
   for (const stream of [process.stdout, process.stderr]) stream.on("error", () => undefined);
   logWarnings(logger);
   return {

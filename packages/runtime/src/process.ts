@@ -9,7 +9,7 @@ export interface ProcessOptions {
   readonly logger: Logger;
   /** They listen already. */
   readonly signals: ProcessSignals;
-  /** What SIGHUP reloads. */
+  /** The files that SIGHUP reloads. */
   readonly reloaders: Reloaders;
   /** How long what is in flight may take after the signal. */
   readonly shutdownGraceMs: number;

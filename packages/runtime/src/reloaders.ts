@@ -19,7 +19,7 @@ export type ReloadOutcome = "changed" | "unchanged" | "needs restart";
 /** A file server that hangs must not hang the reloaders behind it. */
 const RELOAD_MS = 10_000;
 
-/** What a process can reload. Parts add theirs. A signal runs them; something that watches files may run them too. */
+/** The files that a process can read again. Parts add their own. A signal runs all reloaders. */
 export class Reloaders {
   readonly #logger: Logger;
   readonly #reloaders: Reloader[] = [];

@@ -1,6 +1,6 @@
 import type { Descriptor } from "./line-output.js";
 
-/** What libuv holds of a pipe, a socket or a terminal. Node.js documents none of it and has had it since 0.12. */
+/** libuv's handle of a pipe, a socket or a terminal. Node.js does not document it and has had it since 0.12. */
 interface StreamHandle {
   readonly fd: number;
   setBlocking(isBlocking: boolean): number;

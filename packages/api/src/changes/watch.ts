@@ -43,7 +43,7 @@ export interface WatchItem<E> {
   readonly epoch: string | undefined;
 }
 
-/** What ends a watch. */
+/** The parts of a call that end its watch. */
 export type WatchCall = Pick<HandlerContext, "signal" | "values">;
 
 /**

@@ -53,7 +53,7 @@ function refuseOtherServers({ info }: SqlConnection): void {
   throw new DatabaseRefusal(`DATABASE_URL leads to ${found}; MariaDB ${MIN_MAJOR}.${MIN_MINOR} or newer is needed`);
 }
 
-/** Which of the variables this server has: releases add and remove some. The limits that its sessions begin with do not count. */
+/** Finds the pinned variables that this server has, since releases add and remove some. The session's own limits do not apply. */
 async function findVariables(connection: SqlConnection): Promise<ReadonlySet<string>> {
   const names = PINNED_NAMES.map((name) => `'${name}'`).join(",");
   const rows: { name: string }[] = await connection.query(

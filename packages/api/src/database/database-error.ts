@@ -9,7 +9,7 @@ const UNAVAILABLE_CODES =
 /** Node.js refuses the server's certificate. */
 const CERTIFICATE_CODES = /^(ERR_TLS_|ERR_SSL_|CERT_|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_)/;
 
-/** What callers are told. A class that is not here is the caller's own affair, or a defect. */
+/** The error that callers are told, by class. A class that is missing here is the caller's own affair, or a defect. */
 const TOLD: Partial<Record<ErrorClass, readonly [reason: ErrorReason, message: string]>> = {
   TRANSIENT: ["DATABASE_UNAVAILABLE", "the database is not available; try again"],
   UNAVAILABLE: ["DATABASE_UNAVAILABLE", "the database is not available; try again"],

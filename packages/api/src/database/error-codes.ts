@@ -1,4 +1,4 @@
-/** What an error of the database means for the work that met it. */
+/** An error's meaning for the work that met it. */
 export type ErrorClass =
   /** The transaction was rolled back because of another one. It may run again at once. */
   | "TRANSIENT"

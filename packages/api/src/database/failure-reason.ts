@@ -3,7 +3,7 @@ import { DatabaseRefusal } from "./database-refusal.js";
 /** Errors of the server by number, of the driver and Node.js by code, and what an operator checks when one keeps us waiting. */
 type FailureReason = readonly [errors: readonly (number | string)[], reason: string];
 
-/** Such a failure ends when the database comes back. */
+/** A failure that ends when the database comes back. */
 const PASSING: readonly FailureReason[] = [
   [
     ["ECONNREFUSED"],
@@ -42,7 +42,7 @@ const PASSING: readonly FailureReason[] = [
   ],
 ];
 
-/** Such a failure ends when somebody has mended something. */
+/** A failure that ends when somebody has mended something. */
 const LASTING: readonly FailureReason[] = [
   [
     [1045, 1698],

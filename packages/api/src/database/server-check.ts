@@ -16,7 +16,7 @@ type Settings = ReadonlyMap<string, string>;
 interface SettingRule {
   readonly settings: readonly string[];
   readonly isWrong: (settings: Settings) => boolean;
-  /** What goes wrong, and what to set. */
+  /** Says the consequence and the setting that would be right. */
   readonly message: string;
 }
 

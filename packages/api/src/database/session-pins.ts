@@ -12,7 +12,7 @@ const NO_LIMIT = 18_446_744_073_709_551_615n;
 const ALL_SESSIONS: readonly SessionPin[] = [
   // Instants are DATETIMEs in UTC.
   ["time_zone", "+00:00"],
-  // What does not fit is an error, in every table. Quotes and backslashes in statements mean what the driver takes them for.
+  // A value that does not fit is an error, in every table. Quotes and backslashes mean the same to the server and the driver.
   ["sql_mode", "STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION,ERROR_FOR_DIVISION_BY_ZERO"],
   ["old_mode", ""],
   // A statement outside a transaction commits, and COMMIT neither begins another transaction nor ends the connection.

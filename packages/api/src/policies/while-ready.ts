@@ -3,8 +3,8 @@ import { createServiceImplSpec, type MethodImplSpec, type ServiceImpl } from "@c
 import { untilAborted } from "./until-aborted.js";
 
 /**
- * The same service, for callers who have another API to go to: its calls and streams end with the reason of `lost` as soon
- * as that is aborted, and at once where it is, instead of waiting for what is away.
+ * Wraps a service for callers who have another API to go to. Its calls and streams end with the reason of `lost` as soon
+ * as `lost` is aborted. They do not wait for a database that is away.
  *
  * @param lost asked for each call
  */

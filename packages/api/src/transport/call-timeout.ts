@@ -4,7 +4,7 @@ import { type FieldViolation, ServiceError } from "@taskscheduler/domain";
 const longestTimerMs = 2 ** 31 - 1;
 const unitsMs: Readonly<Record<string, number>> = { H: 3_600_000, M: 60_000, S: 1_000, m: 1, u: 0.001, n: 0.000001 };
 
-/** What a caller says about the time that it has. */
+/** The time that a caller allows for its call. */
 export type CallTimeout =
   | { readonly kind: "usable" }
   /** So long, some 24 days, that it is as good as none: no timer can hold it. */

@@ -83,7 +83,7 @@ export function createConnectHandler({
     }
     const values = createContextValues();
     if (handler.method.methodKind !== "unary") {
-      // Whoever resumes the stream does so over a new connection, which may lead to another API.
+      // A reader resumes the stream over a new connection, which may lead to another API.
       response.shouldKeepAlive = false;
       if (maxConnectionAgeMs !== undefined) values.set(orderlyEnd, endOfAge(response, maxConnectionAgeMs));
     }

@@ -57,7 +57,7 @@ export class GrpcContext implements HandlerContext {
     return this.#values;
   }
 
-  /** Of the connection, `address:port`. */
+  /** The client's end of the connection, `address:port`. */
   get peer(): string {
     return this.#call.getPeer();
   }

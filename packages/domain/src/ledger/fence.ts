@@ -4,7 +4,7 @@ import { hasEndedWithoutRun } from "./states.js";
 type FencedRow = Pick<ExecutionRow, "state" | "fence" | "endReason">;
 
 /**
- * What a transition does to the fence.
+ * The effect of a transition on the fence.
  *
  * - `KEPT`: it stays.
  * - `RAISED`: it rises by one. A claim that is granted stands under the new fence; reports under the old one are refused.

@@ -4,7 +4,7 @@ import type { ExecutionRow } from "./execution-row.js";
 import { moveFence } from "./fence.js";
 import type { TransitionRule } from "./transitions.js";
 
-/** What the holder of a claim says about it. */
+/** A report by the holder of a claim. */
 export function report(row: ExecutionRow, event: ReportEvent, rule: TransitionRule): ExecutionRow {
   switch (event.type) {
     case "BEGIN":

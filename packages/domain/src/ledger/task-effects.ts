@@ -3,7 +3,7 @@ import type { Recurrence } from "../schedule/recurrence.js";
 import type { ExecutionRow } from "./execution-row.js";
 import type { TaskState } from "./states.js";
 
-/** What a transition asks of the execution's task. */
+/** The changes that a transition asks of the execution's task. */
 export interface TaskEffects {
   /** Added to the task's run count. A run that ended also takes the task past its occurrence. */
   readonly runs: -1 | 0 | 1;

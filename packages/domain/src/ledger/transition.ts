@@ -11,7 +11,7 @@ import { type ExecutionTrigger, isHeld } from "./states.js";
 import { NO_EFFECTS, RAN_AND_TARGET_GONE, type TaskEffects } from "./task-effects.js";
 import { TRANSITIONS, type TransitionRule } from "./transitions.js";
 
-/** What an event makes of an execution. */
+/** The result of an event for an execution. */
 export interface Transition {
   /** The row that was given, where nothing changes. */
   readonly row: ExecutionRow;

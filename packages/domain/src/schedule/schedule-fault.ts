@@ -8,7 +8,7 @@ export type ScheduleField = "scheduled_time" | "recurrence" | "time_zone";
  */
 export class ScheduleFault extends RangeError {
   readonly field: ScheduleField;
-  /** What would be right: `must be …`. */
+  /** The right value in words: `must be …`. */
   readonly description: string;
 
   constructor(field: ScheduleField, description: string) {

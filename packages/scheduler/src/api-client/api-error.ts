@@ -85,7 +85,7 @@ export function verdictOn(error: unknown): "PERMANENT" | "TOO_LARGE" | undefined
   return code === status.RESOURCE_EXHAUSTED && tooLargeReasons.has(reason) ? "TOO_LARGE" : undefined;
 }
 
-/** What a failed call says about the API that it went to; undefined: nothing. */
+/** Judges the API by a call that failed. Undefined: the failure says nothing about the API. */
 export function causeToLeave(error: unknown): LeaveCause | undefined {
   const { code, reason } = ApiError.from(error);
   if (reason === agedReason) return "aged";

@@ -5,7 +5,7 @@ export interface WebhookSecrets {
   keysOf(name: string): readonly Buffer[] | undefined;
 }
 
-/** Those of one reading of a file. */
+/** The secrets of one reading of a file. */
 export interface ListedSecrets extends WebhookSecrets {
   names(): readonly string[];
 }

@@ -18,7 +18,7 @@ export interface MigrationPlan {
 
 export interface DueStep {
   readonly step: MigrationStep;
-  /** What the step makes, and nobody may have made before. */
+  /** The objects that the step makes. Nobody else may have made them before. */
   readonly claims: readonly SchemaObject[];
 }
 

@@ -9,7 +9,7 @@ import { openTunnel } from "./tunnel.js";
 /** Time for a connection to open: look-up, TCP, the proxy's answer and TLS. */
 const CONNECT_TIMEOUT_MS = 10_000;
 const DEFAULT_PORTS: Readonly<Record<string, number>> = { "http:": 80, "https:": 443 };
-/** These names mean this machine, whoever is asked (RFC 6761). */
+/** Names that mean this machine in every resolver (RFC 6761). */
 const LOCALHOST = /(?:^|\.)localhost\.?$/i;
 const LOOPBACK = "127.0.0.1";
 
