@@ -101,7 +101,7 @@ function watch(call: Call, kind: string, health: WorkHealth, countsDefects: bool
 
 /** The database or its driver failed, whether or not the caller still waits: schedulers give up before the database does. */
 function isOfDatabase(error: unknown): boolean {
-  if (error instanceof ServiceError) return error.reason === "DATABASE_UNAVAILABLE";
+  if (error instanceof ServiceError) return error.reason.startsWith("DATABASE_");
   return error instanceof Error && typeof Reflect.get(error, "errno") === "number";
 }
 
