@@ -22,7 +22,7 @@ import { createWebhookClient } from "./targets/webhook-client.js";
 import type { WebhookSecrets } from "./targets/webhook-secrets.js";
 
 export interface SchedulerOptions {
-  /** Where the APIs serve gRPC; at least one. */
+  /** gRPC addresses of the APIs, at least one. */
   readonly apiAddresses: readonly ApiAddress[];
   readonly schedulerId: string;
   readonly limits: RunLimits;

@@ -57,7 +57,7 @@ export class GrpcContext implements HandlerContext {
     return this.#values;
   }
 
-  /** Of the connection, `address:port`. */
+  /** The client's end of the connection, `address:port`. */
   get peer(): string {
     return this.#call.getPeer();
   }
@@ -75,7 +75,7 @@ export class GrpcContext implements HandlerContext {
     this.#abortController().abort(reason);
   }
 
-  /** The method is to end when it suits its reader. */
+  /** Asks the method for an orderly end. */
   endSoon(reason: unknown): void {
     this.#orderlyEnd().abort(reason);
   }

@@ -28,7 +28,7 @@ export interface HttpServerOptions {
   readonly isReady: () => boolean;
   readonly registry: Registry;
   readonly corsOrigins: readonly string[];
-  /** Streams end at about this age. Default: at none. */
+  /** Maximum age of a stream. Default: unlimited. */
   readonly maxConnectionAgeMs?: number;
   readonly logger: Logger;
 }
