@@ -98,7 +98,7 @@ export interface ApiConfig {
   readonly grpcPort: number;
   readonly migrateOnStart: boolean;
   readonly corsOrigins: readonly string[];
-  /** Connections and streams end at about this age. */
+  /** Maximum age of gRPC connections and of streams over HTTP. */
   readonly maxConnectionAgeMs: number;
   readonly leaseMs: number;
   readonly changeRetentionMs: number;

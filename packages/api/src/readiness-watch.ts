@@ -3,14 +3,15 @@ import type { Part } from "@taskscheduler/runtime";
 import { databaseUnavailable } from "./database/database-error.js";
 
 const LOOK_MS = 100;
-/** One look alone may fall into a moment in which the process itself was held up. */
+/** The first look after the process itself was held up finds it unready, although its database answers. */
 const UNREADY_LOOKS = 2;
 
 /**
- * Whether this API can do its job, for work that had better be done by another API while it cannot.
+ * Watches whether this API is ready, so that calls that another API could answer do not wait here.
  *
- * - ready;
- * - lost: not ready when it was looked at twice in a row, or never yet. `lost` is aborted meanwhile.
+ * - ready: `lost` is not aborted;
+ * - lost: the API was not ready at two looks in a row, or was never ready. `lost` is aborted. The next look that finds the
+ *   API ready makes a new signal.
  */
 export class ReadinessWatch implements Part {
   readonly name = "readiness watch";
@@ -24,7 +25,7 @@ export class ReadinessWatch implements Part {
     this.#lost.abort(databaseUnavailable());
   }
 
-  /** A signal that is aborted with DATABASE_UNAVAILABLE as soon as readiness is lost, and already is while it is lost. */
+  /** Aborted, with DATABASE_UNAVAILABLE, as soon as readiness is lost. Callers ask for the signal anew for each call. */
   get lost(): AbortSignal {
     if (this.#lost.signal.aborted) this.#look();
     return this.#lost.signal;
@@ -45,7 +46,7 @@ export class ReadinessWatch implements Part {
   }
 }
 
-/** Every call under way listens to it; Node warns of more than ten. */
+/** A controller without a limit of listeners: every call under way adds one, and Node warns of more than ten. */
 function unlimited(): AbortController {
   const controller = new AbortController();
   setMaxListeners(0, controller.signal);

@@ -82,7 +82,7 @@ export function createServices(parts: ServicesParts) {
     /** For REST's list, which skips tasks, as ListTasks does not: it is one of its calls all the same. */
     asListTasks: callsOf(TaskService.method.listTasks, limited),
     executions: withPolicies(ExecutionService, withFailpoints(executions, failpoints), limited),
-    // Never refused for their number: what falls due depends on them.
+    // Schedulers' calls have no limit, because runs depend on them.
     scheduler: withPolicies(
       SchedulerService,
       whileReady(SchedulerService, withFailpoints(scheduler, failpoints), () => readinessWatch.lost),

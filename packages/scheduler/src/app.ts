@@ -23,7 +23,7 @@ import type { WebhookProxy } from "./targets/webhook-proxy.js";
 import type { WebhookSecrets } from "./targets/webhook-secrets.js";
 
 export interface SchedulerOptions {
-  /** Where the APIs serve gRPC; at least one. */
+  /** gRPC addresses of the APIs, at least one. */
   readonly apiAddresses: readonly ApiAddress[];
   readonly schedulerId: string;
   readonly limits: RunLimits;

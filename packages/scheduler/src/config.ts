@@ -20,7 +20,7 @@ import { parseWebhookProxy, type WebhookProxy } from "./targets/webhook-proxy.js
 import { type ListedSecrets, noWebhookSecrets, parseWebhookSecrets } from "./targets/webhook-secrets.js";
 
 export interface SchedulerConfig {
-  /** Where the APIs serve gRPC; at least one. */
+  /** gRPC addresses of the APIs, at least one. */
   readonly apiAddresses: readonly ApiAddress[];
   readonly schedulerId: string;
   readonly host: string;
@@ -44,7 +44,7 @@ const notSupportedYet = ["API_TOKEN_FILE", "TLS_CA_FILE", "TLS_CERT_FILE", "TLS_
 const maxAddresses = 64;
 const standardAddress: ApiAddress = { host: "127.0.0.1", port: 50_051 };
 
-/** Addresses of the API, separated by commas. Each item that is wrong is a fault of its own, by its place where there are several. */
+/** Addresses of APIs, separated by commas. Each wrong item is a fault of its own, named by its place in a list of several. */
 function addressesVariable() {
   return z
     .string()

@@ -39,7 +39,7 @@ export interface ChangeTail extends Part {
   position(): LogPosition | undefined;
   /** Whether the table could be read within the last seconds. */
   isLive(): boolean;
-  /** Time since the table was read last; infinite before the first time. */
+  /** Milliseconds since the last successful read of the table; infinite before the first one. */
   silentMs(): number;
   /** The segments of a transaction of this process whose commit was acknowledged. */
   offer(segments: readonly ChangeSegment[]): void;

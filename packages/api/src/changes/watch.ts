@@ -9,7 +9,10 @@ import { readResumeToken } from "./resume-token.js";
 
 /** A watch without news hears from us this often. */
 const BOOKMARK_MS = 5_000;
-/** A log that cannot be read for as long ends its watches: another API may be able to. A restart of MariaDB is shorter. */
+/**
+ * Watches end when the log could not be read for this long: another API may have its database. Longer than a restart of
+ * MariaDB takes.
+ */
 const LONGEST_SILENCE_MS = 10_000;
 /** What a page of a snapshot, and so a reader, holds in memory. */
 const SNAPSHOT_PAGE = { rows: 500, bytes: 256 * 1024 };
@@ -43,13 +46,13 @@ export interface WatchItem<E> {
   readonly epoch: string | undefined;
 }
 
-/** The parts of a call that end its watch. */
+/** The parts of a call that can end a watch. */
 export type WatchCall = Pick<HandlerContext, "signal" | "values">;
 
 /**
- * A snapshot and then every change, or every change after a token; each reader at its own pace. A snapshot that is under
- * way cannot be resumed: a request for an orderly end waits until it is complete. Throws DATABASE_UNAVAILABLE when the log
- * cannot be read for long.
+ * A snapshot and then every change, or every change after a token; each reader at its own pace. An orderly end waits until
+ * the snapshot is complete, because the reader cannot resume before. Throws DATABASE_UNAVAILABLE when the log cannot be
+ * read for 10 s.
  *
  * The snapshot is no long transaction: each page is read at exactly one revision, and before it is sent, the changes up
  * to that revision of what was sent earlier are. So each item is as new as all others when the snapshot is complete.

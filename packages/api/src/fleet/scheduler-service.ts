@@ -65,7 +65,7 @@ export function createSchedulerService(parts: SchedulerServiceParts): ServiceImp
       if (request.leaving) await fleet.refresh();
       return { ...reconciled, serverTimeMs: clock.preciseNowMs() };
     },
-    // A feed can be taken up elsewhere at any moment.
+    // A scheduler can subscribe anew at any moment, so a feed ends at once.
     subscribe: ({ incarnation }, { signal, values }) =>
       untilAborted(feed(parts, incarnation, signal), values.get(orderlyEnd)),
     claimExecutions: (request, { signal }) => writes.submit(claimCommand(request, rules, onDefect), signal),

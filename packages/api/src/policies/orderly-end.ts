@@ -2,19 +2,19 @@ import { createContextKey } from "@connectrpc/connect";
 import { ServiceError } from "@taskscheduler/domain";
 
 /**
- * Aborted when a stream should end, with the error to end with, as soon as its reader can go on elsewhere without a loss:
- * a watch once it has a token. A transport sets the signal; a stream that does not know the key goes on.
+ * The context value that asks a stream to end as soon as its reader can resume without a loss. The transport aborts the
+ * signal with the error for the reader. A watch ends once its reader has a token; a stream that ignores the value goes on.
  */
 export const orderlyEnd = createContextKey<AbortSignal>(new AbortController().signal, {
   description: "a signal that asks a stream to end",
 });
 
-/** The error for streams on a connection that has reached its age. */
+/** The error that ends streams on a connection that has reached its maximum age. */
 export function connectionAged(): ServiceError {
   return new ServiceError("CONNECTION_AGED", "this connection has reached its maximum age; go on over a new one");
 }
 
-/** An age that differs from connection to connection by up to a tenth, so that those made together do not end together. */
+/** The maximum age, more or less a tenth at random: connections that began together do not end together. */
 export function jitteredAgeMs(maxAgeMs: number): number {
   return maxAgeMs * (0.9 + 0.2 * Math.random());
 }

@@ -3,10 +3,10 @@ import { createServiceImplSpec, type MethodImplSpec, type ServiceImpl } from "@c
 import { untilAborted } from "./until-aborted.js";
 
 /**
- * Wraps a service for callers who have another API to go to. Its calls and streams end with the reason of `lost` as soon
- * as `lost` is aborted. They do not wait for a database that is away.
+ * Wraps a service whose callers can go to another API. Its calls and streams fail with the reason of `lost` as soon as the
+ * signal is aborted, instead of waiting for a database that is away.
  *
- * @param lost asked for each call
+ * @param lost gives the signal of this moment; called once for each call
  */
 export function whileReady<S extends DescService>(
   service: S,

@@ -4,10 +4,10 @@ import { type FieldViolation, ServiceError } from "@taskscheduler/domain";
 const longestTimerMs = 2 ** 31 - 1;
 const unitsMs: Readonly<Record<string, number>> = { H: 3_600_000, M: 60_000, S: 1_000, m: 1, u: 0.001, n: 0.000001 };
 
-/** The time that a caller allows for its call. */
+/** The timeout that a caller sent, as far as it can be kept. */
 export type CallTimeout =
   | { readonly kind: "usable" }
-  /** So long, some 24 days, that it is as good as none: no timer can hold it. */
+  /** More than 24 days, which no timer can hold. The call gets no deadline. */
   | { readonly kind: "endless" }
   | { readonly kind: "malformed"; readonly violation: FieldViolation };
 

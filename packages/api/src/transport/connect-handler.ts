@@ -28,7 +28,7 @@ export interface ConnectHandlerOptions {
   readonly services: readonly ServedService[];
   /** Aborted, with the error that they end with, when open streams are to end. */
   readonly stopStreams: AbortSignal;
-  /** Streams end at about this age. Default: at none. */
+  /** Maximum age of a stream. Default: unlimited. */
   readonly maxConnectionAgeMs?: number | undefined;
   readonly logger: Logger;
 }
@@ -83,7 +83,7 @@ export function createConnectHandler({
     }
     const values = createContextValues();
     if (handler.method.methodKind !== "unary") {
-      // A reader resumes the stream over a new connection, which may lead to another API.
+      // The reader resumes over a new connection, which may lead to another API.
       response.shouldKeepAlive = false;
       if (maxConnectionAgeMs !== undefined) values.set(orderlyEnd, endOfAge(response, maxConnectionAgeMs));
     }
@@ -104,7 +104,7 @@ function addMethods(router: ConnectRouter, served: ServedService, stopStreams: A
   }
 }
 
-/** Aborted when the answer has reached its age. */
+/** A signal that is aborted when the answer reaches its maximum age. */
 function endOfAge(response: ServerResponse, maxAgeMs: number): AbortSignal {
   const ending = new AbortController();
   const timer = setTimeout(() => ending.abort(connectionAged()), jitteredAgeMs(maxAgeMs)).unref();
@@ -128,7 +128,7 @@ async function answer(
   response.once("close", () => response.emit("drain"));
   const timeoutFault = settleTimeout(universalRequest.header);
   const json = keepJson(universalRequest, handler.method.input, maxMessageBytes);
-  // Connect refuses such a timeout before it reads the request.
+  // Connect refuses a malformed timeout before it reads the request, so the request has no faults of its own to show.
   const faults = timeoutFault === undefined ? json : { faults: async () => [timeoutFault], forget: () => undefined };
   const answered = await handler(json?.request ?? universalRequest);
   const hint = answered.body === undefined ? hints.get(answered.status) : undefined;

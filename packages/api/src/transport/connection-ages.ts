@@ -2,21 +2,24 @@ import { constants, type ServerHttp2Session } from "node:http2";
 import { jitteredAgeMs } from "../policies/orderly-end.js";
 import { HIGHEST_STREAM_ID } from "./grpc-http2.js";
 
-/** How long calls are still taken that were sent before the client had read the GOAWAY. */
+/** The last stream id of a GOAWAY that refuses no call. */
+const highestStreamId = 2 ** 31 - 1;
+/** How long the server takes calls that the client sent before it read the GOAWAY. */
 const crossingMs = 1_000;
 
 export interface ConnectionAgesOptions {
   readonly maxAgeMs: number;
-  /** Streams on the connection of this peer, `address:port`, are to end. */
+  /** Called once for each connection that reaches its age, with its peer, `address:port`: ends the streams. */
   readonly onAged: (peer: string) => void;
 }
 
 /**
- * Ends connections that have reached their age, so that clients spread again over the servers that there are.
+ * Ends connections at a maximum age, so that clients spread over all servers, also those that were added.
  *
- * A connection is young, then aged, then gone. When it has aged, a GOAWAY asks its client to send further calls over
- * another one. Those that cross it are served for a second more, and refused after that, which gRPC's clients take for a
- * call that was never sent. Calls under way end by themselves, and then the connection is closed.
+ * - young: takes calls;
+ * - aged: a GOAWAY has asked the client to send its calls over a new connection. For a second more, the server takes calls
+ *   that the client sent before it read the GOAWAY. After that it refuses them, and gRPC's clients send them again;
+ * - closed: the last call under way has ended.
  */
 export class ConnectionAges {
   readonly #options: ConnectionAgesOptions;
@@ -26,7 +29,7 @@ export class ConnectionAges {
     this.#options = options;
   }
 
-  /** To be called when the connection is made. */
+  /** Begins the age of a connection. Call it when the client connects. */
   follow(session: ServerHttp2Session): void {
     const peer = peerOf(session);
     const timer = setTimeout(() => this.#age(session, peer), jitteredAgeMs(this.#options.maxAgeMs)).unref();
@@ -49,7 +52,18 @@ export class ConnectionAges {
   }
 }
 
-/** As grpc-js writes it. */
+/** `address:port`, as `getPeer` of grpc-js writes it. */
 function peerOf({ socket }: ServerHttp2Session): string {
   return `${socket.remoteAddress}:${socket.remotePort}`;
+}
+
+/**
+ * The HTTP/2 servers of a bound grpc-js server. The library has no public access to them, so this reads a private field.
+ * The library's version is pinned. Throws when another version has no such field.
+ */
+export function http2ServersOf(server: Server): readonly Http2Server[] {
+  const servers: unknown = Reflect.get(server, "http2Servers");
+  const found = servers instanceof Map ? [...servers.keys()] : [];
+  if (found.length === 0) throw new Error("this version of grpc-js keeps its HTTP/2 servers elsewhere");
+  return found;
 }

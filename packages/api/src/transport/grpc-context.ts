@@ -75,7 +75,7 @@ export class GrpcContext implements HandlerContext {
     this.#abortController().abort(reason);
   }
 
-  /** The method is to end when it suits its reader. */
+  /** Asks the method for an orderly end. */
   endSoon(reason: unknown): void {
     this.#orderlyEnd().abort(reason);
   }

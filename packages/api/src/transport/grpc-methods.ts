@@ -29,7 +29,7 @@ export interface GrpcCallHost {
   readonly openCalls: Set<(error: ConnectError) => void>;
   /** Set when the server stops: why a stream that begins now is ended at once. */
   readonly stopReason: () => unknown;
-  /** Whether the connection of a peer, `address:port`, has reached its age. */
+  /** Whether the connection of a peer, `address:port`, has reached its maximum age. */
   readonly hasAged: (peer: string) => boolean;
   /** Of the turn's budget for the messages of all streams. */
   readonly takeStep: () => Promise<void> | undefined;

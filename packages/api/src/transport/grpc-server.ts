@@ -30,7 +30,7 @@ export interface GrpcServerOptions {
   readonly services: readonly ServedService[];
   /** What health says; asked when the server starts and every half second. */
   readonly isReady: () => boolean;
-  /** Connections end at about this age. Default: at none. */
+  /** Maximum age of a connection. Default: unlimited. */
   readonly maxConnectionAgeMs?: number;
   /** How long at most new connections are accepted after a stop. Default: 2 s. */
   readonly acceptMs?: number;
@@ -64,8 +64,8 @@ const answerMs = 500;
 /**
  * gRPC by grpc-js, over HTTP/2 with prior knowledge, with health and reflection. Its start throws a `PortError` that names
  * `GRPC_PORT`. When it stops, streams end with UNAVAILABLE, so that their readers go elsewhere; unary calls may end by
- * themselves until the grace is over, and end with UNAVAILABLE then. When a connection has reached its age, its streams
- * end with UNAVAILABLE, and its unary calls by themselves.
+ * themselves until the grace is over, and end with UNAVAILABLE then. When a connection reaches
+ * its maximum age, its streams end with UNAVAILABLE, and its unary calls by themselves.
  */
 export function createGrpcServer(options: GrpcServerOptions): GrpcServer {
   const { host, port, services, isReady, maxConnectionAgeMs, acceptMs = ACCEPT_MS, logger } = options;

@@ -7,8 +7,8 @@ import { grpcStatusOf } from "./grpc-status.js";
 type StreamListener = (stream: ServerHttp2Stream, headers: IncomingHttpHeaders, ...rest: unknown[]) => void;
 
 /**
- * Stands before grpc-js where a call comes in. The library sets a timer for each deadline, in 32 bits: 25 days and more
- * become any other time. It also finds a timeout in text that has another form, and calls text without one INTERNAL.
+ * Judges the timeouts of calls before grpc-js sees them. The library cuts a timeout to 32 bits of milliseconds, so that 25
+ * days become any other time. It also reads a timeout out of malformed text, or answers INTERNAL.
  */
 export function guardTimeouts(server: Http2Server): void {
   const listeners = server.listeners("stream") as StreamListener[];

@@ -29,7 +29,7 @@ export interface HttpServerOptions {
   readonly readiness: Readiness;
   readonly registry: Registry;
   readonly corsOrigins: readonly string[];
-  /** Streams end at about this age, and so does a connection with its next answer. Default: 10 minutes. */
+  /** Maximum age of a stream. Default: unlimited. */
   readonly maxConnectionAgeMs?: number;
   /** How long at most new connections are accepted after a stop. Default: 2 s. */
   readonly acceptMs?: number;

@@ -7,7 +7,7 @@ import type { FieldViolation } from "@taskscheduler/domain";
 import { mayHoldImpossibleTime } from "./impossible-times.js";
 import { jsonFaults } from "./json-faults.js";
 
-/** Details of a request that Connect refuses. Connect's own errors name no field. */
+/** Finds the faults of a request that Connect refused. Connect's own errors name no field. */
 export interface RequestFaults {
   /** What is wrong with it, field by field. */
   faults(): Promise<readonly FieldViolation[]>;

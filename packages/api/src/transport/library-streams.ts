@@ -27,7 +27,7 @@ export class LibraryStreams implements AddService {
     this.#server.addService(definition, handlers);
   };
 
-  /** @param peer of the connection whose streams end; default: all */
+  /** @param peer ends only the streams of this connection, `address:port`; default: all streams */
   end(error: ServerErrorResponse, peer?: string): void {
     for (const call of this.#open) if (peer === undefined || call.getPeer() === peer) call.emit("error", error);
   }

@@ -1,6 +1,6 @@
 import { isIP, isIPv6 } from "node:net";
 
-/** Where one API, or several behind one name, serves gRPC. */
+/** The gRPC address of one API, or of several behind one name. */
 export interface ApiAddress {
   /** A name or an IP address; IPv6 without brackets. */
   readonly host: string;
@@ -8,7 +8,7 @@ export interface ApiAddress {
 }
 
 const addressPattern = /^(?:\[([^\]]+)\]|([A-Za-z0-9_.-]+)):(\d{1,5})$/;
-/** A resolver takes `10.1` for an address that nobody meant. */
+/** Resolvers read text such as `10.1` as an IPv4 address in an old form. */
 const numbersAlone = /^[\d.]+$/;
 
 /** Reads `host:port`; IPv6 stands in brackets. Undefined: the text has another form. */

@@ -22,20 +22,20 @@ import { ApiError, causeToLeave } from "./api-error.js";
 import type { Endpoints } from "./endpoints.js";
 import { callServerStream, callUnary } from "./grpc-call.js";
 
-/** How long a stream waits for a connection. */
+/** Maximum wait of a stream for a connection. */
 const streamConnectMs = 5_000;
-/** An API at which every claim and report has failed for as long is left, although it answers heartbeats. */
+/** The scheduler leaves an API that answers heartbeats when every claim and report has failed for this long. */
 const longestFailureMs = 10_000;
 
 export interface UnaryOptions {
-  /** The call fails with DEADLINE_EXCEEDED after this, and with UNAVAILABLE where no API is connected within as much. */
+  /** The call fails with UNAVAILABLE when no API is connected within this time, and with DEADLINE_EXCEEDED this long after it was sent. */
   readonly deadlineMs: number;
   readonly signal?: AbortSignal;
 }
 
 /**
- * The API, as the scheduler sees it. Every call throws `ApiError`. Each goes to the API that is connected; one that fails
- * may have the next go to another.
+ * The API, as the scheduler sees it. Every call throws `ApiError`. Calls go to the API that is connected. After a failure the
+ * next call may go to another API.
  */
 export interface ApiClient {
   register(request: MessageInitShape<typeof RegisterRequestSchema>, options: UnaryOptions): Promise<RegisterResponse>;
@@ -60,8 +60,8 @@ export interface ApiClient {
 }
 
 /**
- * A scheduler lives by its registration, its heartbeats and its feed: the first of these that fails has the next call go
- * to another API. Of claims and reports it is only a long run of failures, for one may be slow at a healthy API.
+ * A scheduler lives by its registration, its heartbeats and its feed: one failure of these leaves the API. One slow claim or
+ * report says little about an API, so only a long run of failures leaves it.
  */
 export function createApiClient(endpoints: Endpoints): ApiClient {
   async function unary<I extends DescMessage, O extends DescMessage>(
@@ -99,7 +99,7 @@ export function createApiClient(endpoints: Endpoints): ApiClient {
     try {
       yield* connection.stream((client, cut) => callServerStream(client, method, { request, signals: [signal, cut] }));
     } catch (error) {
-      // A feed that was silent for too long is ended by its reader, with an `ApiError`.
+      // The reader ends a silent feed itself, with an `ApiError`.
       const isWanted = !signal.aborted || signal.reason instanceof ApiError;
       const cause = causeToLeave(error);
       if (isWanted && cause !== undefined) endpoints.leave(connection, cause);

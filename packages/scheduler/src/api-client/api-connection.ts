@@ -3,9 +3,9 @@ import { type ChannelOptions, Client, connectivityState, credentials } from "@gr
 import { ApiError, unavailableCode } from "./api-error.js";
 
 const maxMessageBytes = 64 * 1024 * 1024;
-/** Every call under way listens to the signal that cuts it; Node warns of more than ten. */
+/** Every call under way listens to the signal that cuts the connection; Node warns of more than ten listeners. */
 const noListenerLimit = 0;
-/** From the first packet to HTTP/2's settings. An API that takes longer is passed over. */
+/** Maximum time to connect, from the first packet to the settings of HTTP/2. */
 const connectMs = 1_000;
 
 const channelOptions: ChannelOptions = {
@@ -17,20 +17,20 @@ const channelOptions: ChannelOptions = {
   "grpc.initial_reconnect_backoff_ms": 100,
   "grpc.min_reconnect_backoff_ms": 100,
   "grpc.max_reconnect_backoff_ms": 1_000,
-  // No call is configured to be tried again: the callers know what is still worth sending. The library itself sends again
-  // what the API has not looked at, such as a call that crossed the end of an aged connection.
+  // No retry policy is configured: the callers know which calls are still worth sending. With this option the library sends
+  // a call again that the API never saw, such as a call that crossed the GOAWAY of an aged connection.
   "grpc.enable_retries": 1,
-  // A new connection is made for each object: the one before, to the same address, may be why it was left.
+  // Two clients of one address would share a connection, also one that was left.
   "grpc.use_local_subchannel_pool": 1,
-  // The library would read `http_proxy`, which is meant for others.
+  // Ignores `http_proxy` and the like.
   "grpc.enable_http_proxy": 0,
 };
 
-/** Where an API is reached. */
+/** An address of an API after its name was resolved. */
 export interface ApiTarget {
   /** An IP address with its port, `10.0.0.1:50051` or `[::1]:50051`. */
   readonly address: string;
-  /** The address as it was configured; HTTP/2 calls it the authority. */
+  /** The configured address, for the `:authority` header of HTTP/2. */
   readonly authority: string;
 }
 
@@ -38,8 +38,8 @@ export interface ApiTarget {
  * A connection to one API.
  *
  * - open: takes calls;
- * - retired: takes no more; the calls under way end by themselves, and then it closes;
- * - cut: the calls under way have failed with UNAVAILABLE, and it is closed.
+ * - retired: takes no more calls, and closes when the last call under way has ended;
+ * - cut: has failed its calls under way with UNAVAILABLE, and closed.
  */
 export class ApiConnection {
   readonly address: string;
@@ -93,13 +93,13 @@ export class ApiConnection {
     }
   }
 
-  /** A claim or a report has failed. @returns for how long all of them have */
+  /** Notes that a claim or report failed. @returns how many milliseconds all claims and reports have failed for */
   failed(): number {
     this.#failingSinceMs ??= performance.now();
     return performance.now() - this.#failingSinceMs;
   }
 
-  /** A claim or a report was answered. */
+  /** Notes that a claim or report was answered. */
   succeeded(): void {
     this.#failingSinceMs = undefined;
   }

@@ -26,14 +26,14 @@ const tooLargeReasons: ReadonlySet<string> = new Set(["", "REQUEST_TOO_LARGE"]);
 /** The same call, sent again, would fail again. */
 const permanentCodes: ReadonlySet<number> = new Set([status.INVALID_ARGUMENT, status.OUT_OF_RANGE]);
 
-/** The API could do its job, and judged the call. */
+/** Codes of an API that can do its job, and judged the call. */
 const judgedCodes: ReadonlySet<number> = new Set([
   ...permanentCodes,
   status.FAILED_PRECONDITION,
   status.RESOURCE_EXHAUSTED,
 ]);
 
-/** Why a connection to an API is left. `unfit`: the API cannot do its job; `stopping`: it says so itself; `aged`: nothing is wrong with it. */
+/** Why the scheduler leaves an API. `unfit`: the API cannot do its job; `stopping`: it shuts down; `aged`: only its connection was old. */
 export type LeaveCause = "unfit" | "stopping" | "aged";
 
 /** A call to the API that failed. */
@@ -85,7 +85,7 @@ export function verdictOn(error: unknown): "PERMANENT" | "TOO_LARGE" | undefined
   return code === status.RESOURCE_EXHAUSTED && tooLargeReasons.has(reason) ? "TOO_LARGE" : undefined;
 }
 
-/** Judges the API by a call that failed. Undefined: the failure says nothing about the API. */
+/** Why a failed call is a reason to leave its API. Undefined: it is none. */
 export function causeToLeave(error: unknown): LeaveCause | undefined {
   const { code, reason } = ApiError.from(error);
   if (reason === agedReason) return "aged";

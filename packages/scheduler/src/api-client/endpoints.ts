@@ -8,32 +8,32 @@ export interface EndpointsOptions {
   /** At least one. */
   readonly addresses: readonly ApiAddress[];
   readonly logger: Logger;
-  /** Default: resolves by the machine. */
+  /** Default: the machine's resolver. */
   readonly records?: NameRecords;
   /** Chooses addresses and pauses. Between 0 (inclusive) and 1 (exclusive); default: Math.random. */
   readonly random?: () => number;
 }
 
 export interface ConnectionWait {
-  /** How long to wait for a connection. */
+  /** Maximum wait for a connection. */
   readonly deadlineMs: number;
   readonly signals: readonly AbortSignal[];
 }
 
-/** In a message; the addresses of a name may be many. */
+/** Maximum number of failures in a message. */
 const maxFailuresShown = 8;
 
 /**
- * The one connection to one of the APIs.
+ * Holds one connection to one of the APIs.
  *
- * - unconnected: at first, and after the connection was left;
- * - connecting: somebody asked for a connection. The names are resolved, and the addresses tried in a random order, so
- *   that many schedulers spread over the APIs. Who asks meanwhile waits for the same connection;
- * - connected: until somebody leaves the connection;
- * - closed.
+ * - unconnected: at first, and after a caller left the connection;
+ * - connecting: a caller asked for a connection. The names are resolved, and the addresses tried in a random order, so that
+ *   many schedulers spread over the APIs. Callers that ask meanwhile wait for the same connection;
+ * - connected: until a caller leaves the connection;
+ * - closed: takes no more callers.
  *
- * An address that was tried is not tried again before all others were, or one of them has served. When all were tried in
- * vain, a pause that grows to a second comes before they are tried again.
+ * Each address is tried once before any is tried again; an API that serves ends the round. After a round in vain, a pause
+ * comes that grows from 0.1 s to 1 s.
  */
 export class Endpoints {
   readonly #options: EndpointsOptions;
@@ -44,9 +44,9 @@ export class Endpoints {
   readonly #tried = new Set<string>();
   #connected: ApiConnection | undefined;
   #connecting: Promise<ApiConnection> | undefined;
-  /** The connection has done something useful. */
+  /** The API on the connection has registered the scheduler or answered a heartbeat. */
   #hasServed = false;
-  /** Left, with calls that may still be under way. */
+  /** Connections that were left, and may have calls under way. */
   #retired: readonly ApiConnection[] = [];
 
   constructor(options: EndpointsOptions) {
@@ -66,7 +66,7 @@ export class Endpoints {
     return inTime(this.#connecting, deadlineMs, signals);
   }
 
-  /** The connection's API did what the scheduler lives by: every address is worth another try. */
+  /** Notes that the API registered the scheduler or answered a heartbeat. Every address is worth another try after that. */
   served(connection: ApiConnection): void {
     if (connection !== this.#connected) return;
     if (!this.#hasServed) this.#options.logger.info({ api: connection.address }, "connected to an API");
@@ -75,7 +75,7 @@ export class Endpoints {
     this.#backoff.reset();
   }
 
-  /** The next call goes over another connection. Where the cause is `unfit`, the calls under way fail at once. */
+  /** Sends the next call over a new connection. With the cause `unfit`, the calls under way fail at once. */
   leave(connection: ApiConnection, cause: LeaveCause): void {
     if (connection !== this.#connected) return;
     this.#connected = undefined;
@@ -129,7 +129,7 @@ export class Endpoints {
     return targets;
   }
 
-  /** Resolved anew; an address that two names stand for is there once. */
+  /** Resolves all names anew. An address that several names have is listed once. */
   async #targets(): Promise<ApiTarget[]> {
     const resolved = await Promise.all(
       this.#options.addresses.map(async (configured) => {
@@ -142,7 +142,7 @@ export class Endpoints {
   }
 }
 
-/** Who waits no longer leaves the others waiting. */
+/** Bounds the wait of one caller. The others go on waiting. */
 async function inTime<T>(awaited: Promise<T>, deadlineMs: number, signals: readonly AbortSignal[]): Promise<T> {
   const waiting = new AbortController();
   const stop = (): void => waiting.abort();

@@ -11,7 +11,7 @@ import { ApiError } from "./api-error.js";
 
 export interface GrpcCall<I extends DescMessage> {
   readonly request: MessageShape<I>;
-  /** Aborting one of them cancels the call, which then fails with the reason where that is an `ApiError`. */
+  /** Aborting any of these cancels the call. The call fails with the abort's reason if the reason is an `ApiError`. */
   readonly signals: readonly AbortSignal[];
 }
 

@@ -5,21 +5,21 @@ import { sleep } from "@taskscheduler/runtime";
 /** Gives the IP addresses of a name. */
 export type LookUp = (name: string) => Promise<readonly string[]>;
 
-/** Nobody waits longer for a name; its answer then counts for the next who ask. */
+/** Maximum wait for a name. A later answer counts for the next caller. */
 const longestWaitMs = 1_000;
 
-/** As the machine resolves names: by its hosts file, by DNS, or whatever else it is told. */
+/** Resolves a name as the machine does: by its hosts file, DNS or another source. */
 const lookUpBySystem: LookUp = async (name) => (await lookup(name, { all: true })).map(({ address }) => address);
 
 /**
- * The IP addresses of names, asked for anew each time. A name that cannot be resolved, or not in time, keeps the
- * addresses that were found last: the APIs behind it may be well while DNS is away.
+ * Finds the IP addresses of names, and asks anew each time. A name that cannot be resolved in time keeps its last known
+ * addresses: the APIs behind it may be well while DNS is away.
  */
 export class NameRecords {
   readonly #lookUp: LookUp;
   readonly #waitMs: number;
   readonly #known = new Map<string, readonly string[]>();
-  /** A look-up cannot be cancelled; a name has one at a time. */
+  /** Look-ups under way, one for each name at most: they cannot be cancelled. */
   readonly #underWay = new Map<string, Promise<void>>();
 
   constructor(lookUp: LookUp = lookUpBySystem, waitMs = longestWaitMs) {
@@ -27,7 +27,7 @@ export class NameRecords {
     this.#waitMs = waitMs;
   }
 
-  /** @returns none: the name has no address that was ever found */
+  /** @returns an empty list for a name that was never resolved */
   async addressesOf(host: string): Promise<readonly string[]> {
     if (isIP(host) !== 0) return [host];
     const waiting = new AbortController();

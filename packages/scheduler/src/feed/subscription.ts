@@ -8,7 +8,7 @@ import type { HeldClaims } from "../claims/held-claims.js";
 import { occurrenceKey } from "../claims/occurrence-key.js";
 import type { Session } from "../lease/session.js";
 
-/** The API sends a window every 2 s, or what falls due. A stream that is silent for this long is dead. */
+/** Maximum silence of a feed. The API sends a window every 2 s. */
 const longestSilenceMs = 10_000;
 /** Occurrences are armed in pieces, so that runs come in between. */
 const occurrencesPerTurn = 2_000;

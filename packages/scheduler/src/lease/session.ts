@@ -13,7 +13,7 @@ const beatsPerLease = 5;
 const beatIntervalWithoutFeedMs = 100;
 const shortestBeatDeadlineMs = 500;
 const longestBeatDeadlineMs = 2_500;
-/** The first that fails has the scheduler go to another API. */
+/** The second try goes to another API. */
 const leaveTries = 2;
 
 /** What a session tells, and asks, the rest of the scheduler. */
@@ -129,7 +129,7 @@ export class Session {
     this.beatSoon();
   }
 
-  /** The last beat: the incarnation ends, and others take over at once. Where it fails, another API may take it. */
+  /** Sends the last heartbeat: the incarnation ends, and others take over at once. Tries another API after a failure. */
   async leave(signal: AbortSignal): Promise<void> {
     this.#isLeaving = true;
     for (let tries = 0; tries < leaveTries && !signal.aborted; tries += 1) if (await this.beat(signal)) return;
@@ -148,7 +148,7 @@ export class Session {
     }
   }
 
-  /** One heartbeat. A failure is logged; the lease then runs on. @returns whether it is settled: another would do no more */
+  /** Sends one heartbeat. A failure is logged, and the lease runs on. @returns false after a failure that another try may mend */
   async beat(signal: AbortSignal): Promise<boolean> {
     const registration = this.#registration;
     if (registration === undefined) return true;
@@ -241,14 +241,15 @@ export class Session {
 }
 
 /**
- * How long an API has to answer a heartbeat, before the scheduler leaves it for another one: half a lease.
+ * The time that an API has to answer a heartbeat. The scheduler leaves the API when it passes.
  *
- * With the default lease of 5 s nothing may start 4.5 s after the last heartbeat that was acknowledged was sent (a
- * margin of 0.5 s, see `Lease`). The next one is sent 1 s later, and has 2.5 s. So 1 s is left to connect to another API
- * and to have a heartbeat acknowledged there, and no start is late. An API that knows that its database is away says so
- * sooner, after 2 s. From a lease of 2 s on the first such heartbeat leaves some time; with a shorter one the deadline is
- * the shortest that a busy machine keeps, and the lease may run out first: then what is due starts as soon as another
- * API has acknowledged a heartbeat, or a new registration.
+ * The budget with the default lease of 5 s: let the API acknowledge a heartbeat that was sent at 0 s. Executions may start
+ * until 4.5 s, the lease less its margin (see `Lease`). The next heartbeat is sent at 1 s and fails at 3.5 s at the latest.
+ * So 1 s is left to connect to another API and to have a heartbeat acknowledged there. An API without its database ends
+ * the feed before that, 2 s after it lost the database.
+ *
+ * Half a lease leaves some time with every lease from 2 s on. A shorter lease may run out first, because a busy machine
+ * needs the shortest deadline. Executions that are due then start once another API acknowledges a heartbeat.
  */
 function beatDeadlineMs(leaseMs: number): number {
   return Math.min(longestBeatDeadlineMs, Math.max(shortestBeatDeadlineMs, leaseMs / 2));
