@@ -40,16 +40,16 @@ export class ProcessSignals {
     // The profiler of Node.js works by this signal; a listener would take it away.
     if (!isNodeOption("prof")) process.on(PROFILER_SIGNAL, () => this.#reactions?.ignored(PROFILER_SIGNAL));
     closeUnaskedDebugger();
+    setImmediate(closeUnaskedDebugger);
   }
 
   react(reactions: SignalReactions): void {
-    closeUnaskedDebugger();
     this.#reactions = reactions;
     if (this.#reloadIsDue) reactions.reload();
   }
 }
 
-/** A SIGUSR1 that comes before this file runs opens a debugger on a port. Node.js may open it once more a turn later. */
+/** A SIGUSR1 that comes before this file runs opens a debugger on a port, and may open it once more in the next turn. */
 function closeUnaskedDebugger(): void {
   if (inspector.url() !== undefined && !isNodeOption("inspect")) inspector.close();
 }
