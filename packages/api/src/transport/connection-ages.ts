@@ -2,8 +2,6 @@ import { constants, type ServerHttp2Session } from "node:http2";
 import { jitteredAgeMs } from "../policies/orderly-end.js";
 import { HIGHEST_STREAM_ID } from "./grpc-http2.js";
 
-/** The last stream id of a GOAWAY that refuses no call. */
-const highestStreamId = 2 ** 31 - 1;
 /** How long the server takes calls that the client sent before it read the GOAWAY. */
 const crossingMs = 1_000;
 
@@ -55,15 +53,4 @@ export class ConnectionAges {
 /** `address:port`, as `getPeer` of grpc-js writes it. */
 function peerOf({ socket }: ServerHttp2Session): string {
   return `${socket.remoteAddress}:${socket.remotePort}`;
-}
-
-/**
- * The HTTP/2 servers of a bound grpc-js server. The library has no public access to them, so this reads a private field.
- * The library's version is pinned. Throws when another version has no such field.
- */
-export function http2ServersOf(server: Server): readonly Http2Server[] {
-  const servers: unknown = Reflect.get(server, "http2Servers");
-  const found = servers instanceof Map ? [...servers.keys()] : [];
-  if (found.length === 0) throw new Error("this version of grpc-js keeps its HTTP/2 servers elsewhere");
-  return found;
 }

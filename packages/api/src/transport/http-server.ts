@@ -29,7 +29,7 @@ export interface HttpServerOptions {
   readonly readiness: Readiness;
   readonly registry: Registry;
   readonly corsOrigins: readonly string[];
-  /** Maximum age of a stream. Default: unlimited. */
+  /** Maximum age of a stream, and of a connection: the next answer closes it. Default: 10 minutes for connections. */
   readonly maxConnectionAgeMs?: number;
   /** How long at most new connections are accepted after a stop. Default: 2 s. */
   readonly acceptMs?: number;
