@@ -5,6 +5,7 @@ import { createCensus } from "./census.js";
 import { createChangeLog } from "./changes/change-log.js";
 import { purgeSegments } from "./changes/change-store.js";
 import type { ApiConfig } from "./config.js";
+import { createDamageLog } from "./database/damage-log.js";
 import { createDatabase } from "./database/database.js";
 import { createDatabaseClock } from "./database/database-clock.js";
 import { createRetention } from "./database/retention.js";
@@ -35,7 +36,7 @@ export function createApp(config: ApiConfig, logger: Logger): App {
   const { registry } = createMetrics();
   const metrics = createApiMetrics(registry);
 
-  const database = createDatabase({ url: config.databaseUrl });
+  const database = createDatabase({ url: config.databaseUrl, onDamage: createDamageLog(logger, registry) });
   const clock = createDatabaseClock(database);
   const log = createChangeLog(database, logger);
   const writes = createWriteGroup({
@@ -53,7 +54,7 @@ export function createApp(config: ApiConfig, logger: Logger): App {
     ...{ database, clock, log, fleet, writes, retention, logger },
     ...{ databaseUrl, migrateOnStart },
   });
-  const taskQueries = createTaskQueries(database, log, logger);
+  const taskQueries = createTaskQueries(database, log);
   const { tasks, asListTasks, executions, scheduler } = createServices({
     ...{ database, clock, log, fleet, writes, taskQueries, registry, logger },
     ...{ leaseMs, failpoints },

@@ -28,7 +28,8 @@ export function connectionOptions(url: string) {
     initSql: "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED",
     sessionVariables: {
       time_zone: "+00:00",
-      sql_mode: "STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION,ERROR_FOR_DIVISION_BY_ZERO",
+      // A day that its month lacks, which somebody stored, is sorted and compared as it stands: never as a zero date.
+      sql_mode: "STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION,ERROR_FOR_DIVISION_BY_ZERO,ALLOW_INVALID_DATES",
       innodb_lock_wait_timeout: 5,
       // A process that freezes inside a transaction must not hold the counter's lock, which all writers share.
       idle_transaction_timeout: 3,

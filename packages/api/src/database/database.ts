@@ -9,7 +9,19 @@ import { createPermits } from "./permits.js";
 import { TaskModel } from "./task-model.js";
 
 /** A connection out of the pool, as the driver gives it: rows come back raw, DATETIMEs as epoch milliseconds. */
-export type SqlConnection = Connection;
+export interface SqlConnection extends Connection {
+  /** Told of each row that was read and cannot be understood. */
+  onDamage?: (damage: RowDamage) => void;
+}
+
+/** A row that somebody wrote past the API. */
+export interface RowDamage {
+  readonly table: string;
+  /** The values of the row's key; of an execution that is its id. */
+  readonly key: string;
+  /** The columns whose values cannot be read. */
+  readonly columns: readonly string[];
+}
 
 export interface Database {
   /**
@@ -49,6 +61,7 @@ interface ConnectionPool {
 export interface DatabaseOptions {
   /** `mariadb://user:password@host:port/database` */
   readonly url: string;
+  readonly onDamage: (damage: RowDamage) => void;
 }
 
 const POOL_SIZE = 16;
@@ -65,7 +78,7 @@ const LOOK_UPS = { count: 3, maxWaiting: 20_000, waitMs: 8_000 };
 const IDLE_MS = 5_000;
 
 /** Opens no connection yet. */
-export function createDatabase({ url }: DatabaseOptions): Database {
+export function createDatabase({ url, onDamage }: DatabaseOptions): Database {
   const { host, port, user, password, database, timezone: _, ...options } = connectionOptions(url);
   const sequelize = new Sequelize({
     ...{ dialect: "mariadb", host, port, username: user, password, database, timezone: "+00:00", logging: false },
@@ -89,6 +102,7 @@ export function createDatabase({ url }: DatabaseOptions): Database {
     const connection = await pool.getConnection({ type: "write" }).catch((error: unknown) => {
       throw toCallError(error);
     });
+    connection.onDamage = onDamage;
     try {
       const result = await work(connection);
       pool.releaseConnection(connection);

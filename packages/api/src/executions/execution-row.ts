@@ -1,4 +1,5 @@
 import { type ExecutionState, type ExecutionTrigger, formatExecutionId } from "@taskscheduler/domain";
+import type { ReadRow } from "../database/select.js";
 
 /** Names a row of the ledger. */
 export interface ExecutionKey {
@@ -7,7 +8,7 @@ export interface ExecutionKey {
 }
 
 /** A row of `executions`. */
-export interface ExecutionRow extends ExecutionKey {
+export interface ExecutionRow extends ExecutionKey, ReadRow {
   readonly taskName: string;
   readonly trigger: ExecutionTrigger;
   readonly state: ExecutionState;
@@ -29,6 +30,9 @@ export interface ExecutionRow extends ExecutionKey {
   /** JSON, read by `attemptsOf`; empty: at most one, told by the row itself. Once it is set, it is never emptied. */
   readonly attempts: string;
 }
+
+/** Stands for a state that nobody knows: such a row is neither granted again nor held, and a user may retry it. */
+export const STATE_INSTEAD: ExecutionState = "FAILED";
 
 /** The execution's id, as maps are keyed by it. */
 export function executionKeyText(key: ExecutionKey): string {

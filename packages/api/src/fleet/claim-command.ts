@@ -19,7 +19,7 @@ import {
 } from "../executions/execution-decisions.js";
 import { type ExecutionKey, type ExecutionRow, newExecution } from "../executions/execution-row.js";
 import { isSettled } from "../tasks/task-decisions.js";
-import { scheduleOf, type TaskCursor } from "../tasks/task-row.js";
+import { readableScheduleOf, type TaskCursor } from "../tasks/task-row.js";
 import type { Stage, WriteCommand, WriteView } from "../writes/write-command.js";
 import type { Due } from "./due-store.js";
 import { callsTarget, GrantedBytes, grantOf, webhooksWithin } from "./grant.js";
@@ -112,8 +112,10 @@ function settlementOf(
   if (occurrence.recorded || task?.state !== "ACTIVE" || task.nextRunTimeMs !== occurrence.scheduledTimeMs)
     return undefined;
   if (occurrence.scheduledTimeMs > nowMs + CLAIM_AHEAD_MS) return undefined;
+  const schedule = readableScheduleOf(task);
+  if (schedule === undefined) throw new Error("the schedule of the task cannot be read");
   return settle({
-    schedule: scheduleOf(task),
+    schedule,
     cursorMs: occurrence.scheduledTimeMs,
     armedMs: task.armedTimeMs,
     nowMs,

@@ -11,9 +11,9 @@ import {
 import { isReopenable, withdrawn } from "../executions/execution-decisions.js";
 import { type ExecutionKey, type ExecutionRow, newExecution } from "../executions/execution-row.js";
 import type { Stage, WriteView } from "../writes/write-command.js";
-import type { TaskInput } from "./task-input.js";
+import { asWritten, type TaskInput } from "./task-input.js";
 import { etagOf } from "./task-mapper.js";
-import { scheduleOf, type TaskCursor, type TaskRow } from "./task-row.js";
+import { readableScheduleOf, type TaskCursor, type TaskRow } from "./task-row.js";
 
 /** How far a manual run looks for a free millisecond. */
 const MANUAL_RUN_CANDIDATES = 32;
@@ -49,16 +49,17 @@ export function decideCreate(input: TaskInput, view: WriteView, path = "task"): 
 export function decideUpdate(current: TaskRow, input: TaskInput, view: WriteView, stage: Stage): TaskRow {
   const taker = view.names.get(input.name);
   if (taker !== undefined && taker !== current.id) throw nameTaken(input.name, "task");
-  const edited: TaskRow = { ...current, ...input };
+  const { damaged: _, ...readable } = current;
+  const edited: TaskRow = { ...readable, ...input };
   if (sameInput(edited, current)) return current;
-  const stamped = { ...edited, version: current.version + 1, updateTimeMs: view.nowMs };
-  const next = rearmed(stamped, current, view, stage);
+  const next = rearmed(stamp(edited, view.nowMs), current, view, stage);
   stage.updateTask(next, current);
   return next;
 }
 
 function rearmed(row: TaskRow, previous: TaskRow, view: WriteView, stage: Stage): TaskRow {
-  if (!sameSchedule(row, previous)) return rearm(row, previous, view, stage);
+  const isMended = readableScheduleOf(previous) === undefined && readableScheduleOf(row) !== undefined;
+  if (isMended || !sameSchedule(row, previous)) return rearm(row, previous, view, stage);
   if (sameTarget(row, previous)) return row;
   const returned = withdrawClaims(row.id, "the target was changed", view, stage);
   return { ...row, nextRunTimeMs: earliest([row.nextRunTimeMs, ...returned]) };
@@ -86,7 +87,8 @@ export function decideDelete(current: TaskRow, view: WriteView, stage: Stage): v
 export function decidePause(current: TaskRow, reason: string, view: WriteView, stage: Stage): TaskRow {
   if (current.state === "COMPLETED") throw completed(current.id);
   // Sent again, or without a reason, it says nothing new.
-  if (current.state === "PAUSED" && (reason === "" || current.pauseReason === reason)) return current;
+  const isSame = current.state === "PAUSED" && (reason === "" || current.pauseReason === reason);
+  if (isSame && !current.damaged?.includes("state")) return current;
   const returned = withdrawClaims(current.id, "the task was paused", view, stage);
   const next: TaskRow = {
     ...stamp(current, view.nowMs),
@@ -113,12 +115,12 @@ export function manualRunCandidates(taskId: number, nowMs: number): ExecutionKey
 
 /** The first millisecond that is neither in the ledger nor an occurrence. */
 export function decideRun(task: TaskRow, view: WriteView, stage: Stage): ExecutionRow {
-  const schedule = scheduleOf(task);
+  const schedule = readableScheduleOf(task);
   const key = manualRunCandidates(task.id, view.nowMs).find(
     (candidate) =>
       view.execution(candidate) === undefined &&
       candidate.scheduledTimeMs !== task.nextRunTimeMs &&
-      !isOccurrence(schedule, candidate.scheduledTimeMs),
+      !(schedule !== undefined && isOccurrence(schedule, candidate.scheduledTimeMs)),
   );
   if (key === undefined) throw new ServiceError("TOO_MANY_REQUESTS", "the task is run too often; try again");
   const row = newExecution(key, task.name, "MANUAL", "PENDING");
@@ -151,11 +153,24 @@ function completed(id: number): ServiceError {
 }
 
 function cursorOf(input: TaskInput, nowMs: number, path: string): number {
-  const cursor = firstCursorMs(scheduleOf(input), nowMs);
+  const schedule = readableScheduleOf(input);
+  if (schedule === undefined) throw unreadable(input, path);
+  const cursor = firstCursorMs(schedule, nowMs);
   if (cursor !== undefined) return cursor;
   const description = "the schedule has no occurrence from now to the year 9999";
   throw new ServiceError("SCHEDULE_NEVER_FIRES", description, {
     violations: [{ field: `${path}.scheduled_time`, description }],
+  });
+}
+
+/** The update sets a part of a schedule of which another part is damaged. */
+function unreadable({ damaged = [] }: TaskInput, path: string): ServiceError {
+  const fields = Object.entries({ scheduled_time: "scheduledTimeMs", recurrence: "recurrence", time_zone: "timeZone" });
+  const violations = fields
+    .filter(([, attribute]) => damaged.includes(attribute))
+    .map(([name]) => ({ field: `${path}.${name}`, description: "cannot be read in the database; set it as well" }));
+  return new ServiceError("INVALID_FIELD", violations.map((v) => `${v.field}: ${v.description}`).join("; "), {
+    violations,
   });
 }
 
@@ -180,13 +195,14 @@ function recordDue(task: TaskRow, why: string, view: WriteView, stage: Stage): v
   const key = { taskId: task.id, scheduledTimeMs: cursorMs };
   const existing = view.execution(key);
   if (isSettled(existing)) return;
-  const schedule = scheduleOf(task);
-  const lastMs = Math.max(cursorMs, latestOccurrenceMs(schedule, view.nowMs) ?? cursorMs);
+  const schedule = readableScheduleOf(task);
+  const latestMs = schedule === undefined ? undefined : latestOccurrenceMs(schedule, view.nowMs);
+  const lastMs = Math.max(cursorMs, latestMs ?? cursorMs);
   stage.saveExecution({
     ...newExecution(key, task.name, "SCHEDULE", "MISSED"),
     fence: (existing?.fence ?? 0) + 1,
     endTimeMs: view.nowMs,
-    missedCount: 1 + countOccurrences(schedule, cursorMs + 1, lastMs),
+    missedCount: 1 + (schedule === undefined ? 0 : countOccurrences(schedule, cursorMs + 1, lastMs)),
     missedUntilMs: lastMs,
     error: `nothing had run it when ${why}`,
   });
@@ -205,12 +221,13 @@ export function isSettled(row: ExecutionRow | undefined): boolean {
 
 /** Where the cursor goes after an occurrence that ran although it had been given back to it. */
 export function cursorAfter(task: TaskCursor, scheduledTimeMs: number): number | null {
-  if (task.nextRunTimeMs !== scheduledTimeMs) return task.nextRunTimeMs;
-  return nextOccurrenceMs(scheduleOf(task), scheduledTimeMs) ?? null;
+  const schedule = readableScheduleOf(task);
+  if (task.nextRunTimeMs !== scheduledTimeMs || schedule === undefined) return task.nextRunTimeMs;
+  return nextOccurrenceMs(schedule, scheduledTimeMs) ?? null;
 }
 
 function stamp(row: TaskRow, nowMs: number): TaskRow {
-  return { ...row, version: row.version + 1, updateTimeMs: nowMs };
+  return asWritten({ ...row, version: row.version + 1, updateTimeMs: nowMs });
 }
 
 function earliest(times: readonly (number | null)[]): number | null {
@@ -236,6 +253,7 @@ function sameTarget(a: TaskInput, b: TaskInput): boolean {
 function sameInput(a: TaskInput, b: TaskInput): boolean {
   const labels = (input: TaskInput) => JSON.stringify(Object.entries(input.labels).sort());
   return (
+    a.damaged?.length === b.damaged?.length &&
     sameSchedule(a, b) &&
     sameTarget(a, b) &&
     a.recurrence === b.recurrence &&

@@ -1,8 +1,9 @@
 import type { Recurrence, RetryPolicy, Schedule, TaskState, Webhook } from "@taskscheduler/domain";
+import type { ReadRow } from "../database/select.js";
 import { formatTarget } from "../targets/stored-target.js";
 
 /** A row of `tasks`. */
-export interface TaskRow {
+export interface TaskRow extends ReadRow {
   readonly id: number;
   readonly name: string;
   readonly scheduledTimeMs: number;
@@ -37,7 +38,8 @@ export type MovedTask = Pick<TaskRow, "id" | "state" | "nextRunTimeMs" | "runCou
 
 /** What claims and reports are judged by: a task without what makes it large. */
 export interface TaskCursor
-  extends MovedTask,
+  extends ReadRow,
+    MovedTask,
     Pick<
       TaskRow,
       "name" | "scheduledTimeMs" | "recurrence" | "timeZone" | "armedTimeMs" | "retryPolicy" | "timeoutMs"
@@ -50,6 +52,19 @@ export function cursorOfTask(row: TaskRow): TaskCursor {
   return { ...row, webhookBytes: formatTarget(row).webhook.length };
 }
 
-export function scheduleOf(row: Pick<TaskRow, "scheduledTimeMs" | "recurrence" | "timeZone">): Schedule {
+type ScheduleFields = Pick<TaskRow, "scheduledTimeMs" | "recurrence" | "timeZone">;
+
+export function scheduleOf(row: ScheduleFields): Schedule {
   return { scheduledTimeMs: row.scheduledTimeMs, recurrence: row.recurrence ?? "ONCE", timeZone: row.timeZone };
+}
+
+const SCHEDULE_ATTRIBUTES: readonly string[] = [
+  "scheduledTimeMs",
+  "recurrence",
+  "timeZone",
+] satisfies (keyof TaskRow)[];
+
+/** Undefined: somebody wrote it past the API, and nobody knows when the task is due. */
+export function readableScheduleOf(row: ScheduleFields & ReadRow): Schedule | undefined {
+  return row.damaged?.some((attribute) => SCHEDULE_ATTRIBUTES.includes(attribute)) ? undefined : scheduleOf(row);
 }
