@@ -608,7 +608,7 @@ it.each(["{", "", "null", "[]", '"x"', '{"k":1}', '{"k":null}', "\u{1f4a5}"])(
     await watch.until("the snapshot ends", (events) => events.at(-1)?.event.case === "snapshotComplete");
     watch.cancel();
     const id = listed[0]!.id;
-    expect(fixture.api.output()).toMatch(new RegExp(`"taskId":${id},"msg":"a task's labels are damaged`));
+    expect(fixture.api.output()).toMatch(new RegExp(`"key":"${id}","columns":\\["labels"\\],"msg":"a row is damaged`));
     await fixture.client.call("updateTask", { task: { id, labels: { k: "v" } } });
     expect((await fixture.client.call("getTask", { id })).task?.labels).toEqual({ k: "v" });
     await fixture.query("DELETE FROM tasks");

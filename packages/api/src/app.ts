@@ -6,6 +6,7 @@ import { createChangeLog } from "./changes/change-log.js";
 import { purgeSegments } from "./changes/change-store.js";
 import type { ApiConfig } from "./config.js";
 import { createConnector } from "./database/connector.js";
+import { createDamageLog } from "./database/damage-log.js";
 import { createDatabase } from "./database/database.js";
 import { createDatabaseClock } from "./database/database-clock.js";
 import { createRetention } from "./database/retention.js";
@@ -42,7 +43,7 @@ export function createApp(config: ApiConfig, logger: Logger, registry: Registry)
   const metrics = createApiMetrics(registry);
 
   const connect = createConnector(config.database);
-  const database = createDatabase(connect);
+  const database = createDatabase({ connect, onDamage: createDamageLog(logger, registry) });
   const clock = createDatabaseClock(database);
   const log = createChangeLog(database, logger);
   const writes = createWriteGroup({
@@ -62,7 +63,7 @@ export function createApp(config: ApiConfig, logger: Logger, registry: Registry)
   });
   const health = new WorkHealth();
   const readinessWatch = new ReadinessWatch(() => backend.readiness().length === 0);
-  const taskQueries = createTaskQueries(database, log, logger);
+  const taskQueries = createTaskQueries(database, log);
   const { tasks, asListTasks, executions, scheduler } = createServices({
     ...{ database, clock, log, fleet, writes, taskQueries, health, registry, logger },
     ...{ leaseMs, readinessWatch, failpoints },

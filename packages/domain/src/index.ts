@@ -32,6 +32,7 @@ export {
   type ExecutionRow,
   executionKeyText,
   newExecution,
+  STATE_INSTEAD,
 } from "./ledger/execution-row.js";
 export { claimFence, type FenceMove } from "./ledger/fence.js";
 export { isWithdrawn, type Phase, phaseOf } from "./ledger/phase.js";
@@ -63,6 +64,7 @@ export { openOccurrence, type Transition, transition } from "./ledger/transition
 export { TRANSITIONS, type TransitionRule } from "./ledger/transitions.js";
 export { isClaimedAhead, isWithdrawnByDeletion } from "./ledger/withdrawal.js";
 export { compileSchedule } from "./schedule/compile-schedule.js";
+export { compileReadableSchedule, type ReadRow } from "./schedule/readable-schedule.js";
 export { RECURRENCES, type Recurrence } from "./schedule/recurrence.js";
 export {
   isOccurrence,

@@ -56,7 +56,8 @@ function sizeOf(segments: readonly NewSegment[]): number {
 }
 
 /**
- * Segments that end after a revision, in order. Those of transactions that commit meanwhile may be lacking in between.
+ * Segments that end after a revision, in order. Those of transactions that commit meanwhile may be lacking in between. Ends
+ * before a segment that somebody damaged: to its readers that one is as good as purged.
  *
  * @param after asked once more when they are here: what has come another way meanwhile is left out
  */
@@ -65,13 +66,42 @@ export async function readSegments(
   after: () => number,
   limit: number,
 ): Promise<ChangeSegment[]> {
-  const rows: { revision: number; first: number; kind: string; payload: Uint8Array }[] = await connection.query(
-    "SELECT revision, first_revision AS first, kind, payload FROM changes WHERE revision > ? ORDER BY revision LIMIT ?",
-    [after(), limit],
+  const rows: StoredSegment[] = await connection.query(
+    `SELECT revision, LEAST(first_revision, ?) AS first, kind, payload FROM changes
+       WHERE revision > ? AND revision <= ? ORDER BY revision LIMIT ?`,
+    [Number.MAX_SAFE_INTEGER, after(), Number.MAX_SAFE_INTEGER, limit],
   );
-  return rows
-    .filter((row) => Number(row.revision) > after())
-    .map((row) => decodeSegment(Number(row.first), row.kind, row.payload));
+  const segments: ChangeSegment[] = [];
+  for (const row of rows) {
+    const revision = Number(row.revision);
+    if (revision <= after()) continue;
+    const segment = readSegment(row);
+    if (segment?.revision !== revision) {
+      connection.onDamage?.({
+        table: "changes",
+        key: String(row.revision),
+        columns: ["first_revision", "kind", "payload"],
+      });
+      break;
+    }
+    segments.push(segment);
+  }
+  return segments;
+}
+
+interface StoredSegment {
+  readonly revision: number;
+  readonly first: number;
+  readonly kind: string;
+  readonly payload: Uint8Array;
+}
+
+function readSegment({ first, kind, payload }: StoredSegment): ChangeSegment | undefined {
+  try {
+    return decodeSegment(Number(first), kind, payload);
+  } catch {
+    return undefined;
+  }
 }
 
 /** The segments that follow each other without a gap from a revision on. */

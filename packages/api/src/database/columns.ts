@@ -1,20 +1,52 @@
 import "reflect-metadata";
-import { DataTypes } from "sequelize";
 import { getAttributes, type Model } from "sequelize-typescript";
+import type { ColumnReader } from "./column-readers.js";
+import { raw, type Sql } from "./sql.js";
 
-/** How a table's whole rows are read by statements that are written out. */
-export interface RowShape {
-  /** All columns under the names of the model's attributes. */
-  readonly columns: string;
-  /** The attributes that are instants. */
-  readonly instants: readonly string[];
+/** A column as statements read it. */
+export interface Column {
+  /** The property of a row. */
+  readonly attribute: string;
+  /** The column's name in the database. */
+  readonly field: string;
+  /** What is selected; default: the column itself. */
+  readonly expression?: string;
+  readonly reader: ColumnReader<unknown>;
 }
 
-export function shapeOf(model: abstract new () => Model): RowShape {
-  const attributes: Record<string, { field?: string; type?: unknown }> = getAttributes(model.prototype) ?? {};
-  const entries = Object.entries(attributes);
-  return {
-    columns: entries.map(([name, { field = name }]) => `\`${field}\` AS \`${name}\``).join(", "),
-    instants: entries.filter(([, { type }]) => type instanceof DataTypes.DATE).map(([name]) => name),
-  };
+/** How a table's rows are read by statements that are written out. */
+export interface RowShape {
+  readonly table: string;
+  /** The attributes that name a row: a row without one of them cannot be shown. */
+  readonly key: readonly string[];
+  readonly columns: readonly Column[];
+  /** The columns as a SELECT lists them. */
+  readonly select: Sql;
+}
+
+/** What a row is read with: a reader for each attribute, but `damaged`, which reading finds. */
+export type RowReaders<R> = { readonly [A in keyof Omit<R, "damaged">]-?: ColumnReader<R[A]> };
+
+export function createRowShape(table: string, key: readonly string[], columns: readonly Column[]): RowShape {
+  const selected = columns.map(
+    ({ attribute, field, expression = `\`${field}\`` }) => `${expression} AS \`${attribute}\``,
+  );
+  return { table, key, columns, select: raw(selected.join(", ")) };
+}
+
+/** The shape of a model's whole rows. */
+export function shapeOf<R>(
+  model: abstract new () => Model,
+  table: string,
+  key: readonly (keyof R & string)[],
+  readers: RowReaders<R>,
+): RowShape {
+  const attributes: Record<string, { field?: string }> = getAttributes(model.prototype) ?? {};
+  const byAttribute: Readonly<Record<string, ColumnReader<unknown>>> = { ...readers };
+  const columns = Object.entries(attributes).map(([attribute, { field = attribute }]): Column => {
+    const reader = byAttribute[attribute];
+    if (reader === undefined) throw new Error(`no reader for ${table}.${field}`);
+    return { attribute, field, reader };
+  });
+  return createRowShape(table, key, columns);
 }

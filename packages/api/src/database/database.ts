@@ -10,7 +10,19 @@ import { POOL_PINS } from "./session-pins.js";
 import { TaskModel } from "./task-model.js";
 
 /** A connection out of the pool, as the driver gives it: rows come back raw, DATETIMEs as epoch milliseconds. */
-export type SqlConnection = Connection;
+export interface SqlConnection extends Connection {
+  /** Told of each row that was read and cannot be understood. */
+  onDamage?: (damage: RowDamage) => void;
+}
+
+/** A row that somebody wrote past the API. */
+export interface RowDamage {
+  readonly table: string;
+  /** The values of the row's key; of an execution that is its id. */
+  readonly key: string;
+  /** The columns whose values cannot be read. */
+  readonly columns: readonly string[];
+}
 
 export interface Database {
   /**
@@ -47,6 +59,11 @@ interface ConnectionPool {
   readonly pool: { readonly size: number; readonly waiting: number };
 }
 
+export interface DatabaseOptions {
+  readonly connect: Connect;
+  readonly onDamage: (damage: RowDamage) => void;
+}
+
 export const POOL_SIZE = 16;
 const ACQUIRE_TIMEOUT_MS = 5_000;
 /** A database that hangs, rather than dies, is given up after this. */
@@ -59,7 +76,7 @@ const LOOK_UPS = { count: 3, maxWaiting: 20_000, waitMs: 8_000 };
 const IDLE_MS = 5_000;
 
 /** Opens no connection yet. */
-export function createDatabase(connect: Connect): Database {
+export function createDatabase({ connect, onDamage }: DatabaseOptions): Database {
   const sequelize = new Sequelize({
     dialect: "mariadb",
     // Sequelize keeps the pool and knows no address: its own settings of a session would undo some of the pins.
@@ -80,6 +97,7 @@ export function createDatabase(connect: Connect): Database {
     const connection = await pool.getConnection({ type: "write" }).catch((error: unknown) => {
       throw toCallError(error);
     });
+    connection.onDamage = onDamage;
     try {
       const result = await work(connection);
       pool.releaseConnection(connection);

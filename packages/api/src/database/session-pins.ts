@@ -13,7 +13,8 @@ const ALL_SESSIONS: readonly SessionPin[] = [
   // Instants are DATETIMEs in UTC.
   ["time_zone", "+00:00"],
   // A value that does not fit is an error, in every table. Quotes and backslashes mean the same to the server and the driver.
-  ["sql_mode", "STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION,ERROR_FOR_DIVISION_BY_ZERO"],
+  // A stored day that its month lacks is sorted and compared as it stands, never as a zero date.
+  ["sql_mode", "STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION,ERROR_FOR_DIVISION_BY_ZERO,ALLOW_INVALID_DATES"],
   ["old_mode", ""],
   // A statement outside a transaction commits, and COMMIT neither begins another transaction nor ends the connection.
   ["autocommit", 1],

@@ -6,6 +6,7 @@ import {
   type ExecutionRow,
   formatExecutionId,
   hasEndedWithoutRun,
+  STATE_INSTEAD,
 } from "@taskscheduler/domain";
 import {
   type Execution,
@@ -19,6 +20,18 @@ import { toOptionalTimestamp, toTimestamp } from "../timestamps.js";
 
 /** A literal: `create` takes ten times as long, and whoever leaves out a field is told so by the compiler. */
 export function executionToProto(row: ExecutionRow): Execution {
+  const execution = wholeExecutionToProto(row);
+  // A row that has got another state since it was read is written whole.
+  if (isDamaged(row, "state") && row.state === STATE_INSTEAD) execution.state = ExecutionState.UNSPECIFIED;
+  if (isDamaged(row, "trigger")) execution.trigger = ExecutionTrigger.UNSPECIFIED;
+  return execution;
+}
+
+function isDamaged({ damaged }: ExecutionRow, attribute: keyof ExecutionRow): boolean {
+  return damaged?.includes(attribute) ?? false;
+}
+
+function wholeExecutionToProto(row: ExecutionRow): Execution {
   return {
     $typeName: "taskscheduler.v1.Execution",
     id: formatExecutionId(row.taskId, row.scheduledTimeMs),

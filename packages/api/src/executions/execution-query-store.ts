@@ -1,22 +1,30 @@
 import { type ExecutionKey, type ExecutionRow, formatExecutionId, parseExecutionId } from "@taskscheduler/domain";
 import type { ListExecutionsRequest, RetryFilter } from "@taskscheduler/proto";
 import type { Database, SqlConnection } from "../database/database.js";
+import { toDatetime } from "../database/instants.js";
 import { createReadGroup } from "../database/read-group.js";
-import { select, selectRows, selectWithin } from "../database/select.js";
+import { hasKey, select, selectAllRows, selectWithin } from "../database/select.js";
 import { type Sql, sql } from "../database/sql.js";
 import { countRows, firstKeys, type KeyRange } from "../paging/key-range.js";
 import { readListPage } from "../paging/list-page.js";
 import { MAX_TOTAL_SIZE, parseOrder } from "../paging/page-request.js";
-import { decodePageToken, encodePageToken, type PagePosition, type PositionKind } from "../paging/page-token.js";
+import {
+  datetimePosition,
+  decodePageToken,
+  encodePageToken,
+  type PagePosition,
+  type PositionKind,
+} from "../paging/page-token.js";
 import { type ExecutionFilter, executionQueryFingerprint, readExecutionFilter, readTimes } from "./execution-filter.js";
 import {
   EXECUTION_ORDER_FIELDS,
   type ExecutionOrder,
+  type ExecutionPosition,
   executionOrderBy,
   executionsByTime,
   executionWalk,
 } from "./execution-ranges.js";
-import { EXECUTION_COLUMNS, EXECUTION_SHAPE, findExecutions, findFailedKeys } from "./execution-store.js";
+import { EXECUTION_SHAPE, findExecutions, findFailedKeys } from "./execution-store.js";
 
 /** What is laid out for; with fewer, both ways are quicker. */
 const MANY_EXECUTIONS = 10_000_000;
@@ -66,11 +74,17 @@ async function findFailed(
   return { keys: found.slice(0, limit), hasMore: found.length > limit };
 }
 
+/** An execution of a list, with its place as the database has it. */
+interface ListedExecution extends ExecutionRow {
+  readonly pageTask: number;
+  readonly pageTime: string;
+}
+
 /** What a list asks for, read and judged. */
 interface ExecutionList {
   readonly filter: ExecutionFilter;
   readonly order: ExecutionOrder;
-  readonly after: ExecutionKey | undefined;
+  readonly after: ExecutionPosition | undefined;
   readonly limit: number;
 }
 
@@ -83,8 +97,8 @@ async function listExecutions(
   const filter = readExecutionFilter(request);
   const query = executionQueryFingerprint(request);
   const position = decodePageToken(query, request.pageToken, POSITION_KINDS[order.field]);
-  const after = position === undefined ? undefined : keyAt(order, position);
-  const { rows, ...rest } = await readListPage<ExecutionRow>(
+  const after = position === undefined ? undefined : positionAt(order, position);
+  const { rows, ...rest } = await readListPage<ListedExecution>(
     database,
     request,
     {
@@ -95,7 +109,7 @@ async function listExecutions(
     },
     signal,
   );
-  return { executions: rows, ...rest };
+  return { executions: rows.filter((row) => hasKey(row, EXECUTION_SHAPE)), ...rest };
 }
 
 /**
@@ -103,28 +117,29 @@ async function listExecutions(
  * task within a time: where there are few of that time, those, sorted. Else in the order, looking at the time of each;
  * and when that takes too long after all, those of the time, sorted, though they be many.
  */
-async function readPage(connection: SqlConnection, list: ExecutionList): Promise<ExecutionRow[]> {
+async function readPage(connection: SqlConnection, list: ExecutionList): Promise<ListedExecution[]> {
   const { filter, order, after, limit } = list;
   const walk = executionWalk(filter, order, after);
-  if (walk.isExact) return selectRows(connection, EXECUTION_SHAPE, pageOf(walk.ranges, list));
+  if (walk.isExact) return selectAllRows(connection, EXECUTION_SHAPE, pageOf(walk.ranges, list));
   const timed = pageOf(executionsByTime(filter, order, after), list);
   // As many to sort as take the time of looking for a page, if those of the time lay evenly among all.
   const few = Math.round(Math.sqrt(limit * MANY_EXECUTIONS * ENTRIES_PER_ROW));
   if ((await count(connection, executionsByTime(filter, order), few)) < few)
-    return selectRows(connection, EXECUTION_SHAPE, timed);
-  const walked = await selectWithin<ExecutionRow>(
+    return selectAllRows(connection, EXECUTION_SHAPE, timed);
+  const walked = await selectWithin<ListedExecution>(
     connection,
     EXECUTION_SHAPE,
     pageOf(walk.ranges, list),
     Math.round((WALK_PATIENCE * limit * MANY_EXECUTIONS) / few),
   );
-  return walked ?? selectRows(connection, EXECUTION_SHAPE, timed);
+  return walked ?? selectAllRows(connection, EXECUTION_SHAPE, timed);
 }
 
 /** The keys of the page first, out of indexes, and then these rows alone. */
 function pageOf(ranges: readonly KeyRange[], { order, limit }: ExecutionList): Sql {
   const orderBy = executionOrderBy(order);
-  return sql`SELECT ${EXECUTION_COLUMNS} FROM (${firstKeys(ranges, orderBy, limit)}) AS page
+  return sql`SELECT ${EXECUTION_SHAPE.select}, page_task AS pageTask, page_time AS pageTime
+    FROM (${firstKeys(ranges, orderBy, limit)}) AS page
     STRAIGHT_JOIN executions FORCE INDEX (PRIMARY)
       ON executions.task_id = page.page_task AND executions.scheduled_time = page.page_time
     ORDER BY ${orderBy}`;
@@ -148,11 +163,12 @@ const POSITION_KINDS: Readonly<Record<ExecutionOrder["field"], readonly [Positio
   scheduled_time: ["instant", "id"],
 };
 
-function positionOf({ field }: ExecutionOrder, { taskId, scheduledTimeMs }: ExecutionKey): PagePosition {
-  return field === "id" ? [taskId, scheduledTimeMs] : [scheduledTimeMs, taskId];
+function positionOf({ field }: ExecutionOrder, { pageTask, pageTime }: ListedExecution): PagePosition {
+  const time = datetimePosition(pageTime);
+  return field === "id" ? [pageTask, time] : [time, pageTask];
 }
 
-function keyAt({ field }: ExecutionOrder, position: PagePosition): ExecutionKey {
-  const [first, second] = position.map(Number) as [number, number];
-  return field === "id" ? { taskId: first, scheduledTimeMs: second } : { taskId: second, scheduledTimeMs: first };
+function positionAt({ field }: ExecutionOrder, position: PagePosition): ExecutionPosition {
+  const [taskId, time] = field === "id" ? position : [position[1], position[0]];
+  return { taskId: Number(taskId), time: typeof time === "number" ? toDatetime(time) : String(time) };
 }

@@ -1,4 +1,4 @@
-import { EXECUTION_STATES, type ExecutionKey } from "@taskscheduler/domain";
+import { EXECUTION_STATES } from "@taskscheduler/domain";
 import { toDatetime } from "../database/instants.js";
 import { raw, type Sql, sql } from "../database/sql.js";
 import type { KeyRange } from "../paging/key-range.js";
@@ -7,6 +7,13 @@ import type { ExecutionFilter } from "./execution-filter.js";
 
 export const EXECUTION_ORDER_FIELDS = ["id", "scheduled_time"] as const;
 export type ExecutionOrder = Order<(typeof EXECUTION_ORDER_FIELDS)[number]>;
+
+/** The last execution of the page before. */
+export interface ExecutionPosition {
+  readonly taskId: number;
+  /** As the database has it. */
+  readonly time: string;
+}
 
 const KEY = raw("task_id AS page_task, scheduled_time AS page_time");
 const TASK_ID = raw("task_id");
@@ -26,7 +33,7 @@ export function executionOrderBy({ field, descending }: ExecutionOrder): Sql {
 export function executionWalk(
   filter: ExecutionFilter,
   order: ExecutionOrder,
-  after?: ExecutionKey,
+  after?: ExecutionPosition,
 ): { readonly ranges: readonly KeyRange[]; readonly isExact: boolean } {
   const { taskId, states } = filter;
   if (taskId === undefined && order.field === "scheduled_time") {
@@ -46,7 +53,11 @@ export function executionWalk(
 }
 
 /** What an index by time has of each state: in the order of times, or else to be sorted. */
-export function executionsByTime(filter: ExecutionFilter, order: ExecutionOrder, after?: ExecutionKey): KeyRange[] {
+export function executionsByTime(
+  filter: ExecutionFilter,
+  order: ExecutionOrder,
+  after?: ExecutionPosition,
+): KeyRange[] {
   const where = [...timeCondition(filter), ...beyond(order, after)];
   return filter.states.map((state) => {
     return { key: KEY, from: executionsBy("executions_due"), where: [sql`state = ${state}`, ...where] };
@@ -69,11 +80,10 @@ function timeCondition({ afterMs, beforeMs }: ExecutionFilter): Sql[] {
 }
 
 /** What comes after a position, as two ranges of an index: one within the same first column. */
-function beyond({ field, descending }: ExecutionOrder, after: ExecutionKey | undefined): Sql[] {
+function beyond({ field, descending }: ExecutionOrder, after: ExecutionPosition | undefined): Sql[] {
   if (after === undefined) return [];
   const further = raw(descending ? "<" : ">");
-  const { taskId } = after;
-  const time = toDatetime(after.scheduledTimeMs);
+  const { taskId, time } = after;
   return field === "id"
     ? [sql`(${TASK_ID} ${further} ${taskId} OR (${TASK_ID} = ${taskId} AND ${TIME} ${further} ${time}))`]
     : [sql`(${TIME} ${further} ${time} OR (${TIME} = ${time} AND ${TASK_ID} ${further} ${taskId}))`];

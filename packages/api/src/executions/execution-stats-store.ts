@@ -16,6 +16,9 @@ import {
 import type { SlotRange, StatReads } from "./stat-reads.js";
 import type { SummaryInterval } from "./summary-interval.js";
 
+/** A count that somebody set near the column's end must not fail the writes that add to it. */
+const MAX_COUNT = 2_147_483_647;
+
 /** So many executions of a bucket of the interval have a state, or fall in a bin. One cell may come several times. */
 export type AddCount = (bucket: number, kind: StatKind, bin: number, count: number) => void;
 
@@ -25,7 +28,7 @@ export function addStats(deltas: readonly StatDelta[]): Statement[] {
   const values = deltas.map(({ minutes, slot, kind, bin, count }) => `(${minutes},${slot},'${kind}',${bin},${count})`);
   return [
     plain(`INSERT INTO execution_stats (minutes, slot, kind, bin, count) VALUES ${values.join(",")}
-         ON DUPLICATE KEY UPDATE count = count + VALUES(count)`),
+         ON DUPLICATE KEY UPDATE count = GREATEST(${-MAX_COUNT}, LEAST(${MAX_COUNT}, count + VALUES(count)))`),
   ];
 }
 
@@ -64,7 +67,15 @@ export async function readStats(connection: SqlConnection, reads: StatReads, add
     uncast(text),
     values,
   );
-  for (const row of rows) add(row.bucket, STAT_KINDS[row.kind - 1] as StatKind, row.bin, row.count);
+  for (const { bucket, kind, bin, count } of rows) {
+    const known = STAT_KINDS[kind - 1];
+    if (known !== undefined && (known === "STATE" || isLatencyBin(bin))) add(bucket, known, bin, count);
+    else connection.onDamage?.({ table: "execution_stats", key: `${kind} ${bin}`, columns: ["kind", "bin"] });
+  }
+}
+
+function isLatencyBin(bin: number): boolean {
+  return bin < LATENCY_BIN_FLOORS_MS.length;
 }
 
 const FLOORS = LATENCY_BIN_FLOORS_MS.slice(1).join(",");

@@ -1,23 +1,66 @@
 import {
+  END_REASONS,
   EXECUTION_STATES,
+  EXECUTION_TRIGGERS,
   type ExecutionKey,
   type ExecutionRow,
   isUnfinished,
+  STATE_INSTEAD,
   UNFINISHED_STATES,
 } from "@taskscheduler/domain";
-import { shapeOf } from "../database/columns.js";
+import {
+  counterColumn,
+  enumColumn,
+  idColumn,
+  instantColumn,
+  nullableEnumColumn,
+  nullableInstantColumn,
+  nullableUint32Column,
+  smallCounterColumn,
+  textColumn,
+  uint32Column,
+} from "../database/column-readers.js";
+import { createRowShape, shapeOf } from "../database/columns.js";
 import type { SqlConnection } from "../database/database.js";
 import { ExecutionModel } from "../database/execution-model.js";
 import { toDatetime, toNullableDatetime } from "../database/instants.js";
-import { select, selectRows } from "../database/select.js";
+import { selectRows } from "../database/select.js";
 import { joinSql, raw, Sql, sql } from "../database/sql.js";
 import { inStatements } from "../database/statement-size.js";
 import { plain, type Statement } from "../database/statements.js";
+import { attemptsColumn } from "./attempts-column.js";
 import { StatDeltas } from "./execution-stats.js";
 import { addStats } from "./execution-stats-store.js";
 
-export const EXECUTION_SHAPE = shapeOf(ExecutionModel);
-export const EXECUTION_COLUMNS = raw(EXECUTION_SHAPE.columns);
+export const EXECUTION_SHAPE = shapeOf<ExecutionRow>(ExecutionModel, "executions", ["taskId", "scheduledTimeMs"], {
+  taskId: idColumn,
+  scheduledTimeMs: instantColumn,
+  taskName: textColumn,
+  trigger: enumColumn(EXECUTION_TRIGGERS, "SCHEDULE"),
+  state: enumColumn(EXECUTION_STATES, STATE_INSTEAD),
+  attempt: counterColumn,
+  fence: counterColumn,
+  incarnation: nullableUint32Column,
+  schedulerId: textColumn,
+  claimTimeMs: nullableInstantColumn,
+  startTimeMs: nullableInstantColumn,
+  endTimeMs: nullableInstantColumn,
+  error: textColumn,
+  httpStatus: uint32Column,
+  missedCount: uint32Column,
+  missedUntilMs: nullableInstantColumn,
+  failures: smallCounterColumn,
+  retryTimeMs: nullableInstantColumn,
+  attempts: attemptsColumn,
+  endReason: nullableEnumColumn(END_REASONS),
+});
+
+/** The key alone. */
+export const EXECUTION_KEY_SHAPE = createRowShape(
+  "executions",
+  EXECUTION_SHAPE.key,
+  EXECUTION_SHAPE.columns.filter(({ attribute }) => EXECUTION_SHAPE.key.includes(attribute)),
+);
 
 const ENDED_STATES = EXECUTION_STATES.filter((state) => !isUnfinished(state));
 /** Rows in a statement: a longer one parses no faster and holds the connection longer. */
@@ -35,7 +78,7 @@ export async function findExecutions(
   const found: ExecutionRow[] = [];
   for (let from = 0; from < keys.length; from += CHUNK) {
     const chunk = keys.slice(from, from + CHUNK);
-    const rows = sql`SELECT ${EXECUTION_COLUMNS} FROM executions FORCE INDEX (PRIMARY)
+    const rows = sql`SELECT ${EXECUTION_SHAPE.select} FROM executions FORCE INDEX (PRIMARY)
       WHERE (task_id, scheduled_time) IN (${keyList(chunk)})${raw(options.lock ? " FOR UPDATE" : "")}`;
     found.push(...(await selectRows<ExecutionRow>(connection, EXECUTION_SHAPE, rows)));
   }
@@ -50,7 +93,7 @@ function keyList(keys: readonly ExecutionKey[]): Sql {
 /** Locks the unfinished executions of tasks. */
 export async function lockUnfinished(connection: SqlConnection, taskIds: readonly number[]): Promise<ExecutionRow[]> {
   if (taskIds.length === 0) return [];
-  const rows = sql`SELECT ${EXECUTION_COLUMNS} FROM executions FORCE INDEX (executions_state)
+  const rows = sql`SELECT ${EXECUTION_SHAPE.select} FROM executions FORCE INDEX (executions_state)
     WHERE state IN (${UNFINISHED_STATES}) AND task_id IN (${taskIds})
     ORDER BY task_id, scheduled_time FOR UPDATE`;
   return selectRows(connection, EXECUTION_SHAPE, rows);
@@ -176,7 +219,7 @@ export async function pageUnfinished(
   const ofTask = taskId === undefined ? raw("") : sql`AND task_id = ${taskId}`;
   const ranges = UNFINISHED_STATES.map(
     (state) =>
-      sql`(SELECT ${EXECUTION_COLUMNS} FROM executions FORCE INDEX (executions_state) WHERE state = ${state} ${ofTask}
+      sql`(SELECT ${EXECUTION_SHAPE.select} FROM executions FORCE INDEX (executions_state) WHERE state = ${state} ${ofTask}
         AND (task_id > ${after.taskId} OR (task_id = ${after.taskId} AND scheduled_time > ${toDatetime(after.scheduledTimeMs)}))
         ORDER BY task_id, scheduled_time LIMIT ${limit})`,
   );
@@ -201,8 +244,9 @@ export async function findFailedKeys(
     ...(beforeMs === undefined ? [] : [sql`executions.scheduled_time < ${toDatetime(beforeMs)}`]),
   ];
   const index = raw(taskId === 0 ? "executions_due" : "executions_state");
-  return select(
+  return selectRows<ExecutionKey>(
     connection,
+    EXECUTION_KEY_SHAPE,
     sql`SELECT executions.task_id AS taskId, executions.scheduled_time AS scheduledTimeMs
       FROM executions FORCE INDEX (${index}) STRAIGHT_JOIN tasks ON tasks.id = executions.task_id
       WHERE ${joinSql(where, " AND ")} ORDER BY executions.scheduled_time LIMIT ${limit}`,
@@ -223,10 +267,11 @@ export async function purgeExecutions(connection: SqlConnection, beforeMs: numbe
       `(SELECT task_id AS taskId, scheduled_time AS scheduledTimeMs FROM executions FORCE INDEX (executions_due)
           WHERE state = '${state}' AND scheduled_time < ? AND end_time < ? ORDER BY scheduled_time LIMIT ?)`,
   );
-  const keys: ExecutionKey[] = await connection.query(`${ranges.join(" UNION ALL ")} LIMIT ?`, [
+  const oldest = new Sql(`${ranges.join(" UNION ALL ")} LIMIT ?`, [
     ...ENDED_STATES.flatMap(() => [before, before, limit]),
     limit,
   ]);
+  const keys = await selectRows<ExecutionKey>(connection, EXECUTION_KEY_SHAPE, oldest);
   if (keys.length === 0) return 0;
   await connection.query("BEGIN");
   const found = await findExecutions(connection, keys, { lock: true });

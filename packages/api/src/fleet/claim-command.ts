@@ -1,6 +1,7 @@
 import { create } from "@bufbuild/protobuf";
 import {
   type ClaimEvent,
+  compileReadableSchedule,
   type ExecutionKey,
   type ExecutionRow,
   isHeld,
@@ -22,7 +23,7 @@ import {
   type Grant,
 } from "@taskscheduler/proto";
 import { stageTransition } from "../executions/stage-transition.js";
-import { scheduleOf, type TaskCursor } from "../tasks/task-row.js";
+import type { TaskCursor } from "../tasks/task-row.js";
 import type { Stage, WriteCommand, WriteView } from "../writes/write-command.js";
 import type { Due } from "./due-store.js";
 import { callsTarget, GrantedBytes, grantOf, webhooksWithin } from "./grant.js";
@@ -114,8 +115,10 @@ function settlementOf(
   if (occurrence.recorded || task?.state !== "ACTIVE" || task.nextRunTimeMs !== occurrence.scheduledTimeMs)
     return undefined;
   if (occurrence.scheduledTimeMs > nowMs + CLAIM_AHEAD_MS) return undefined;
+  const schedule = compileReadableSchedule(task);
+  if (schedule === undefined) throw new Error("the schedule of the task cannot be read");
   return settle({
-    schedule: scheduleOf(task),
+    schedule,
     dueMs: occurrence.scheduledTimeMs,
     scheduleSetMs: task.armedTimeMs,
     nowMs,

@@ -1,5 +1,9 @@
+import { countColumn, enumColumn, idColumn, textColumn, uint32Column } from "../database/column-readers.js";
+import { createRowShape } from "../database/columns.js";
 import type { SqlConnection } from "../database/database.js";
 import { toDatetime } from "../database/instants.js";
+import { selectRows } from "../database/select.js";
+import { sql } from "../database/sql.js";
 
 /** A registration of a scheduler that has not ended. */
 export interface Registration {
@@ -49,10 +53,24 @@ export async function beat(
   return outcome.affectedRows === 1;
 }
 
+const REGISTRATION_SHAPE = createRowShape(
+  "schedulers",
+  ["incarnation"],
+  [
+    { attribute: "incarnation", field: "incarnation", reader: idColumn },
+    { attribute: "schedulerId", field: "scheduler_id", reader: textColumn },
+    // Gets no shards, and is heard all the same.
+    { attribute: "state", field: "state", reader: enumColumn(["LIVE", "DRAINING"], "DRAINING") },
+    { attribute: "beat", field: "beat", expression: `LEAST(beat, ${Number.MAX_SAFE_INTEGER})`, reader: countColumn },
+    { attribute: "leaseMs", field: "lease_ms", reader: uint32Column },
+  ],
+);
+
 export async function findRegistrations(connection: SqlConnection): Promise<Registration[]> {
-  return connection.query(
-    `SELECT incarnation, scheduler_id AS schedulerId, state, beat, lease_ms AS leaseMs
-       FROM schedulers WHERE state <> 'ENDED' ORDER BY incarnation`,
+  return selectRows<Registration>(
+    connection,
+    REGISTRATION_SHAPE,
+    sql`SELECT ${REGISTRATION_SHAPE.select} FROM schedulers WHERE state <> 'ENDED' ORDER BY incarnation`,
   );
 }
 

@@ -28,7 +28,7 @@ it.each<[readonly PositionKind[], unknown]>([
   [KINDS, [7, 7]],
   [KINDS, ["a", "7"]],
   [KINDS, ["a", 1.5]],
-  [KINDS, ["a", -1]],
+  [KINDS, ["a", -(2 ** 31) - 1]],
   [KINDS, ["a", null]],
   [KINDS, ["a", { $gt: 1 }]],
   [KINDS, ["a"]],

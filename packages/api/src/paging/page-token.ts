@@ -1,10 +1,14 @@
 import { createHash } from "node:crypto";
 import { fieldError, MAX_TIME_MS, MIN_TIME_MS } from "@taskscheduler/domain";
+import { fromDatetime } from "../database/instants.js";
 
 /** Where a page ended: the value that the list is ordered by, and the key that decides between equal ones. */
 export type PagePosition = readonly (string | number | null)[];
 
 const CHECK_BYTES = 9;
+/** Rows that somebody wrote past the API may have such ids and times. A list passes them over, and goes on after them. */
+const MIN_ID = -(2 ** 31);
+const DATETIME = /^\d{4}-\d{2}-\d{2} \d{2}:\d{2}:\d{2}(\.\d{1,6})?$/;
 
 /** A token that only the same query takes: filters and order are part of its checksum. */
 export function encodePageToken(query: unknown, position: PagePosition): string {
@@ -54,8 +58,15 @@ function isOfKinds(values: readonly unknown[], kinds: readonly PositionKind[]): 
 function isOfKind(value: unknown, kind: PositionKind): boolean {
   if (value === null) return kind === "instant or null";
   if (kind === "text") return typeof value === "string";
+  if (typeof value === "string") return kind !== "id" && DATETIME.test(value);
   if (typeof value !== "number" || !Number.isInteger(value)) return false;
-  return kind === "id" ? value >= 0 : value >= MIN_TIME_MS && value <= MAX_TIME_MS;
+  return kind === "id" ? value >= MIN_ID : value >= MIN_TIME_MS && value <= MAX_TIME_MS;
+}
+
+/** A DATETIME as a position has it: epoch milliseconds, or the text itself where that is no date. */
+export function datetimePosition(text: string): number | string {
+  const timeMs = fromDatetime(text);
+  return timeMs >= MIN_TIME_MS && timeMs <= MAX_TIME_MS ? timeMs : text;
 }
 
 function check(query: unknown, body: Buffer): Buffer {

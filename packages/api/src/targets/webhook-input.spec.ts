@@ -3,7 +3,7 @@ import { durationFromMs } from "@bufbuild/protobuf/wkt";
 import type { FieldViolation } from "@taskscheduler/domain";
 import { RetryPolicySchema, WebhookContentMode, WebhookSchema } from "@taskscheduler/proto";
 import { readRetryPolicy, readTimeout } from "./retry-policy-input.js";
-import { formatTarget, parseRetryPolicy, parseWebhook } from "./stored-target.js";
+import { DAMAGED_WEBHOOK, formatTarget, parseRetryPolicy, parseWebhook } from "./stored-target.js";
 import { readWebhook } from "./webhook-input.js";
 
 const url = "https://example.com/hook";
@@ -119,15 +119,45 @@ describe("a webhook", () => {
     ]);
   });
 
-  it("that is damaged in the table is one that nothing can call, and no reminder", () => {
-    for (const text of ["{", "[]", "null", "7", '{"url":7}']) {
-      expect(parseWebhook(text)).toMatchObject({ url: "" });
-      expect(parseRetryPolicy(text)).toBeNull();
-    }
+  it.each([
+    ...["{", "[]", "null", "7", "{}", '{"url":7}', '{"url":""}', '{"url":"https://a","method":"TRACE"}'],
+    ...[
+      '{"url":"https://a","headers":7}',
+      '{"url":"https://a","headers":["a"]}',
+      '{"url":"https://a","headers":{"a":1}}',
+    ],
+    ...[
+      '{"url":"https://a","body":null}',
+      '{"url":"https://a","secretName":[]}',
+      '{"url":"https://a","contentMode":"X"}',
+    ],
+  ])("is damaged in the table as %s", (text) => {
+    expect(parseWebhook(text)).toBeUndefined();
+  });
+
+  it("is read from the table without the parts that a later release adds", () => {
+    expect(parseWebhook('{"url":"https://a"}')).toEqual({ ...DAMAGED_WEBHOOK, url: "https://a" });
+    expect(parseWebhook("")).toBeNull();
   });
 });
 
 describe("a retry policy", () => {
+  const whole = { maxAttempts: 3, initialBackoffMs: 250, maxBackoffMs: null, multiplier: 1.5, retryStatuses: [503] };
+
+  it.each<[string, object | string]>([
+    ["no object", "7"],
+    ["no JSON", "{"],
+    ["no statuses", { ...whole, retryStatuses: undefined }],
+    ["a status that is a text", { ...whole, retryStatuses: ["503"] }],
+    ["a negative number of attempts", { ...whole, maxAttempts: -1 }],
+    ["a wait that is longer than any", { ...whole, initialBackoffMs: 1e18 }],
+    ["a wait that is a text", { ...whole, maxBackoffMs: "1" }],
+    ["a multiplier of 0", { ...whole, multiplier: 0 }],
+  ])("is damaged in the table with %s", (_, stored) => {
+    expect(parseRetryPolicy(JSON.stringify(whole))).toEqual(whole);
+    expect(parseRetryPolicy(typeof stored === "string" ? stored : JSON.stringify(stored))).toBeUndefined();
+  });
+
   const read = (policy: MessageInitShape<typeof RetryPolicySchema>) => {
     const violations: FieldViolation[] = [];
     return { policy: readRetryPolicy(create(RetryPolicySchema, policy), "p", violations), violations };

@@ -1,4 +1,5 @@
 import {
+  compileReadableSchedule,
   type ExecutionKey,
   type ExecutionRow,
   isClaimedAhead,
@@ -14,9 +15,9 @@ import {
   type WithdrawalReason,
 } from "@taskscheduler/domain";
 import type { Stage, WriteView } from "../writes/write-command.js";
-import type { TaskInput } from "./task-input.js";
+import { asWritten, type TaskInput } from "./task-input.js";
 import { etagOf } from "./task-mapper.js";
-import { scheduleOf, type TaskRow } from "./task-row.js";
+import type { TaskRow } from "./task-row.js";
 
 /** How far a manual run looks for a free millisecond. */
 const MANUAL_RUN_CANDIDATES = 32;
@@ -52,16 +53,17 @@ export function decideCreate(input: TaskInput, view: WriteView, path = "task"): 
 export function decideUpdate(current: TaskRow, input: TaskInput, view: WriteView, stage: Stage): TaskRow {
   const taker = view.names.get(input.name);
   if (taker !== undefined && taker !== current.id) throw nameTaken(input.name, "task");
-  const edited: TaskRow = { ...current, ...input };
+  const { damaged: _, ...readable } = current;
+  const edited: TaskRow = { ...readable, ...input };
   if (sameInput(edited, current)) return current;
-  const stamped = { ...edited, version: current.version + 1, updateTimeMs: view.nowMs };
-  const next = rearmed(stamped, current, view, stage);
+  const next = rearmed(stamp(edited, view.nowMs), current, view, stage);
   stage.updateTask(next, current);
   return next;
 }
 
 function rearmed(row: TaskRow, previous: TaskRow, view: WriteView, stage: Stage): TaskRow {
-  if (!isSameSchedule(row, previous)) return rearm(row, previous, view, stage);
+  const isMended = compileReadableSchedule(previous) === undefined && compileReadableSchedule(row) !== undefined;
+  if (isMended || !isSameSchedule(row, previous)) return rearm(row, previous, view, stage);
   if (sameTarget(row, previous)) return row;
   const returned = withdrawClaims(row.id, "TARGET_CHANGED", view, stage);
   return { ...row, nextRunTimeMs: earliest([row.nextRunTimeMs, ...returned]) };
@@ -88,7 +90,8 @@ export function decideDelete(current: TaskRow, view: WriteView, stage: Stage): v
 export function decidePause(current: TaskRow, reason: string, view: WriteView, stage: Stage): TaskRow {
   if (current.state === "COMPLETED") throw completed(current.id);
   // Sent again, or without a reason, it says nothing new.
-  if (current.state === "PAUSED" && (reason === "" || current.pauseReason === reason)) return current;
+  const isSame = current.state === "PAUSED" && (reason === "" || current.pauseReason === reason);
+  if (isSame && !current.damaged?.includes("state")) return current;
   const returned = withdrawClaims(current.id, "TASK_PAUSED", view, stage);
   const next: TaskRow = {
     ...stamp(current, view.nowMs),
@@ -115,12 +118,12 @@ export function manualRunCandidates(taskId: number, nowMs: number): ExecutionKey
 
 /** The first millisecond that is neither in the ledger nor an occurrence. */
 export function decideRun(task: TaskRow, view: WriteView, stage: Stage): ExecutionRow {
-  const schedule = scheduleOf(task);
+  const schedule = compileReadableSchedule(task);
   const key = manualRunCandidates(task.id, view.nowMs).find(
     (candidate) =>
       view.execution(candidate) === undefined &&
       candidate.scheduledTimeMs !== task.nextRunTimeMs &&
-      !isOccurrence(schedule, candidate.scheduledTimeMs),
+      !(schedule !== undefined && isOccurrence(schedule, candidate.scheduledTimeMs)),
   );
   if (key === undefined) throw new ServiceError("TOO_MANY_REQUESTS", "the task is run too often; try again");
   const row = newExecution(key, task.name, "MANUAL");
@@ -153,11 +156,24 @@ function completed(id: number): ServiceError {
 }
 
 function cursorOf(input: TaskInput, nowMs: number, path: string): number {
-  const cursor = scheduleOf(input).first(nowMs)?.timeMs;
+  const schedule = compileReadableSchedule(input);
+  if (schedule === undefined) throw unreadable(input, path);
+  const cursor = schedule.first(nowMs)?.timeMs;
   if (cursor !== undefined) return cursor;
   const description = "the schedule has no occurrence from now to the year 9999";
   throw new ServiceError("SCHEDULE_NEVER_FIRES", description, {
     violations: [{ field: `${path}.scheduled_time`, description }],
+  });
+}
+
+/** The update sets a part of a schedule of which another part is damaged. */
+function unreadable({ damaged = [] }: TaskInput, path: string): ServiceError {
+  const fields = Object.entries({ scheduled_time: "scheduledTimeMs", recurrence: "recurrence", time_zone: "timeZone" });
+  const violations = fields
+    .filter(([, attribute]) => damaged.includes(attribute))
+    .map(([name]) => ({ field: `${path}.${name}`, description: "cannot be read in the database; set it as well" }));
+  return new ServiceError("INVALID_FIELD", violations.map((v) => `${v.field}: ${v.description}`).join("; "), {
+    violations,
   });
 }
 
@@ -186,9 +202,9 @@ function recordDue(task: TaskRow, reason: "SCHEDULE_CHANGED" | "TASK_DELETED", v
   const key = { taskId: task.id, scheduledTimeMs: cursorMs };
   const row = openOccurrence(view.execution(key), key, task.name, "SCHEDULE");
   if (row === undefined) return;
-  const schedule = scheduleOf(task);
-  const untilMs = Math.max(cursorMs, schedule.latest(view.nowMs)?.timeMs ?? cursorMs);
-  const count = 1 + schedule.count(cursorMs + 1, untilMs, MISSED_COUNT_CAP).count;
+  const schedule = compileReadableSchedule(task);
+  const untilMs = Math.max(cursorMs, schedule?.latest(view.nowMs)?.timeMs ?? cursorMs);
+  const count = 1 + (schedule?.count(cursorMs + 1, untilMs, MISSED_COUNT_CAP).count ?? 0);
   const next = transition(row, { type: "MISS", reason, nowMs: view.nowMs, count, untilMs });
   if (next !== undefined) stage.saveExecution(next.row);
 }
@@ -200,7 +216,7 @@ export function cursorKey(task: TaskRow | undefined): ExecutionKey[] {
 }
 
 function stamp(row: TaskRow, nowMs: number): TaskRow {
-  return { ...row, version: row.version + 1, updateTimeMs: nowMs };
+  return asWritten({ ...row, version: row.version + 1, updateTimeMs: nowMs });
 }
 
 function earliest(times: readonly (number | null)[]): number | null {
@@ -221,6 +237,7 @@ function sameTarget(a: TaskInput, b: TaskInput): boolean {
 function sameInput(a: TaskInput, b: TaskInput): boolean {
   const labels = (input: TaskInput) => JSON.stringify(Object.entries(input.labels).sort());
   return (
+    a.damaged?.length === b.damaged?.length &&
     isSameSchedule(a, b) &&
     sameTarget(a, b) &&
     a.recurrence === b.recurrence &&

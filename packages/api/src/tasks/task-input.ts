@@ -4,19 +4,22 @@ import {
   type FieldViolation,
   fieldErrors,
   parseTimeZone,
+  type ReadRow,
   type Recurrence,
   type RetryPolicy,
   type Webhook,
 } from "@taskscheduler/domain";
 import { type PreviewScheduleRequest, PreviewScheduleRequestSchema, type Task, TaskSchema } from "@taskscheduler/proto";
+
 import { readRetryPolicy, readTimeout } from "../targets/retry-policy-input.js";
 import { readWebhook } from "../targets/webhook-input.js";
 import { readBound, readInstant } from "../timestamps.js";
 import { isLabelKey } from "./label-rules.js";
 import { recurrenceName } from "./task-mapper.js";
+import type { TaskRow } from "./task-row.js";
 
 /** What users set of a task. The proto's rules have been checked; here is what they cannot say. */
-export interface TaskInput {
+export interface TaskInput extends ReadRow {
   readonly name: string;
   readonly scheduledTimeMs: number;
   readonly recurrence: Recurrence | null;
@@ -82,7 +85,28 @@ export function readTaskUpdate(task: Task, mask: readonly string[] | undefined, 
   const next: { -readonly [K in keyof TaskInput]: TaskInput[K] } = { ...current };
   for (const field of fields) readField(field, task, next, violations);
   throwIfAny(violations);
-  return next;
+  return withoutMended(next, fields);
+}
+
+const ATTRIBUTES: Readonly<Record<TaskInputField, keyof TaskInput>> = {
+  ...{ name: "name", scheduled_time: "scheduledTimeMs", recurrence: "recurrence", time_zone: "timeZone" },
+  ...{ description: "description", labels: "labels", webhook: "webhook", retry_policy: "retryPolicy" },
+  timeout: "timeoutMs",
+};
+
+/** A damaged column that the update sets is damaged no longer. */
+function withoutMended({ damaged, ...input }: TaskInput, fields: readonly TaskInputField[]): TaskInput {
+  const mended = fields.map((field): string => ATTRIBUTES[field]);
+  const left = damaged?.filter((attribute) => !mended.includes(attribute)) ?? [];
+  return left.length === 0 ? input : { ...input, damaged: left };
+}
+
+/** A task is written: of its columns, those that users set alone are left as they were where they are damaged. */
+export function asWritten(row: TaskRow): TaskRow {
+  if (row.damaged === undefined) return row;
+  const { damaged, ...rest } = row;
+  const left = damaged.filter((attribute) => Object.values<string>(ATTRIBUTES).includes(attribute));
+  return left.length === 0 ? rest : { ...rest, damaged: left };
 }
 
 function readField(

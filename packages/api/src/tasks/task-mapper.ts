@@ -17,6 +17,21 @@ import type { TaskRow } from "./task-row.js";
 
 /** A literal: `create` takes ten times as long, and whoever leaves out a field is told so by the compiler. */
 export function taskToProto(row: TaskRow, lastExecution?: ExecutionRow): Task {
+  const task = wholeTaskToProto(row, lastExecution);
+  return row.damaged === undefined ? task : withoutDamage(task, row.damaged);
+}
+
+/** Fields that have no value of their own for "not known" are left out. */
+function withoutDamage(task: Task, damaged: readonly string[]): Task {
+  const left = { ...task };
+  if (damaged.includes("scheduledTimeMs")) delete left.scheduledTime;
+  if (damaged.includes("createTimeMs")) delete left.createTime;
+  if (damaged.includes("updateTimeMs")) delete left.updateTime;
+  if (damaged.includes("state")) left.state = TaskState.UNSPECIFIED;
+  return left;
+}
+
+function wholeTaskToProto(row: TaskRow, lastExecution: ExecutionRow | undefined): Task {
   return {
     $typeName: "taskscheduler.v1.Task",
     id: row.id,

@@ -1,5 +1,5 @@
 import { create } from "@bufbuild/protobuf";
-import { formatLocalTime, listOccurrences, type Occurrence } from "@taskscheduler/domain";
+import { compileSchedule, formatLocalTime, listOccurrences, type Occurrence } from "@taskscheduler/domain";
 import {
   type PreviewScheduleRequest,
   type PreviewScheduleResponse,
@@ -8,14 +8,13 @@ import {
 } from "@taskscheduler/proto";
 import { toTimestamp } from "../timestamps.js";
 import { readPreviewInput } from "./task-input.js";
-import { scheduleOf } from "./task-row.js";
 
 const DEFAULT_COUNT = 10;
 
 /** Shows when a schedule fires, strictly later than `after`. The answer depends on the request and the time only. */
 export function previewSchedule(request: PreviewScheduleRequest, nowMs: number): PreviewScheduleResponse {
   const input = readPreviewInput(request);
-  const schedule = scheduleOf(input);
+  const schedule = compileSchedule(input);
   const afterMs = input.afterMs ?? nowMs;
   const found = listOccurrences(schedule, afterMs, request.count === 0 ? DEFAULT_COUNT : request.count);
   const warnings: string[] = [];

@@ -1,17 +1,22 @@
 import type { ExecutionRow } from "@taskscheduler/domain";
 import type { ListTasksRequest } from "@taskscheduler/proto";
-import type { Logger } from "@taskscheduler/runtime";
 import type { ChangeLog } from "../changes/change-log.js";
 import type { Database, SqlConnection } from "../database/database.js";
 import { toDatetime } from "../database/instants.js";
 import { createReadGroup } from "../database/read-group.js";
-import { select, selectRows, selectWithin } from "../database/select.js";
+import { hasKey, select, selectAllRows, selectRows, selectWithin } from "../database/select.js";
 import { joinSql, raw, type Sql, sql } from "../database/sql.js";
 import { findExecutions } from "../executions/execution-store.js";
 import { countRows, firstKeys, type KeyRange } from "../paging/key-range.js";
 import { readListPage } from "../paging/list-page.js";
 import { MAX_TOTAL_SIZE, parseOrder } from "../paging/page-request.js";
-import { decodePageToken, encodePageToken, type PagePosition, type PositionKind } from "../paging/page-token.js";
+import {
+  datetimePosition,
+  decodePageToken,
+  encodePageToken,
+  type PagePosition,
+  type PositionKind,
+} from "../paging/page-token.js";
 import { readTaskFilter, type TaskFilter, taskQueryFingerprint } from "./task-filter.js";
 import {
   TASK_ORDER_FIELDS,
@@ -25,7 +30,7 @@ import {
 } from "./task-ranges.js";
 import { createTaskRanks } from "./task-ranks.js";
 import type { TaskRow } from "./task-row.js";
-import { DAMAGED_LABELS, findTasks, type StoredTask, TASK_COLUMNS, TASK_SHAPE, toTaskRow } from "./task-store.js";
+import { findTasks, TASK_SHAPE } from "./task-store.js";
 
 /** What is laid out for; with fewer, all ways are quicker. */
 const MANY_TASKS = 1_000_000;
@@ -72,26 +77,23 @@ export interface TaskQueries {
   lastExecutions(tasks: readonly TaskRow[]): Promise<Map<number, ExecutionRow>>;
 }
 
-export function createTaskQueries(database: Database, log: ChangeLog, logger: Logger): TaskQueries {
+export function createTaskQueries(database: Database, log: ChangeLog): TaskQueries {
   const ranks = createTaskRanks(database, log);
-  const withoutDamage = damageTeller(logger);
-  const fromStored = (stored: StoredTask) => withoutDamage(toTaskRow(stored));
   return {
     get: createReadGroup(database, async (connection, ids: readonly number[]) => {
       const tasks = await findTasks(connection, ids);
       const last = await findLastExecutions(connection, tasks);
-      return new Map(tasks.map((task) => [task.id, { task: withoutDamage(task), lastExecution: last.get(task.id) }]));
+      return new Map(tasks.map((task) => [task.id, { task, lastExecution: last.get(task.id) }]));
     }),
     async skip(skip, limit, signal) {
-      const rows = await database.query(async () => {
+      return database.query(async () => {
         const start = skip < LONG_SKIP ? { fromId: 0, skip } : await ranks.seek(skip, signal);
         return database.withConnection((connection) =>
-          selectRows<StoredTask>(connection, TASK_SHAPE, pageAfter(start, limit)),
+          selectRows<TaskRow>(connection, TASK_SHAPE, pageAfter(start, limit)),
         );
       }, signal);
-      return rows.map(fromStored);
     },
-    list: (request, signal) => listTasks(database, fromStored, request, signal),
+    list: (request, signal) => listTasks(database, request, signal),
     async lastExecutions(tasks) {
       if (tasks.every(({ lastRunTimeMs }) => lastRunTimeMs === null)) return new Map();
       return database.lookUp(() => database.withConnection((connection) => findLastExecutions(connection, tasks)));
@@ -110,38 +112,31 @@ async function findLastExecutions(
   return new Map(rows.map((row) => [row.taskId, row]));
 }
 
-async function listTasks(
-  database: Database,
-  fromStored: (stored: StoredTask) => TaskRow,
-  request: ListTasksRequest,
-  signal: AbortSignal,
-): Promise<TaskPage> {
+async function listTasks(database: Database, request: ListTasksRequest, signal: AbortSignal): Promise<TaskPage> {
   const order = parseOrder(request.orderBy, TASK_ORDER_FIELDS);
   const filter = readTaskFilter(request);
   const query = taskQueryFingerprint(request);
   const position = decodePageToken(query, request.pageToken, [POSITION_KINDS[order.field], "id"]);
   const after = position === undefined ? undefined : positionOf(order, position);
   if (filter.states.length === 0) return { tasks: [], nextPageToken: "", totalSize: 0 };
-  const { rows, ...rest } = await readListPage<StoredTask>(
+  const { rows, ...rest } = await readListPage<ListedTask>(
     database,
     request,
     {
       page: (connection, limit) => readPage(connection, { filter, order, after, limit }),
       count: (connection) => countTasks(connection, filter),
-      tokenAfter: (row) => encodePageToken(query, [shownValue(row, order), row.id]),
-      bytesOf: storedBytes,
+      tokenAfter: ({ pageId, pageValue }) => encodePageToken(query, [toPosition(pageValue, order), pageId]),
+      bytesOf: textBytes,
     },
     signal,
   );
-  return { tasks: rows.map(fromStored).filter((task) => hasLabels(task, filter)), ...rest };
+  return { tasks: rows.filter((row) => hasKey(row, TASK_SHAPE) && hasLabels(row, filter)), ...rest };
 }
 
-function damageTeller(logger: Logger): (row: TaskRow) => TaskRow {
-  return (row) => {
-    if (row.labels === DAMAGED_LABELS)
-      logger.warn({ taskId: row.id }, "a task's labels are damaged; it is shown without");
-    return row;
-  };
+/** A task of a list, with what the list is ordered by as the database has it. */
+interface ListedTask extends TaskRow {
+  readonly pageId: number;
+  readonly pageValue: string | number | null;
 }
 
 /** What a list asks for, read and judged. */
@@ -157,23 +152,23 @@ interface TaskList {
  * the filters selects few tasks: those, sorted. Else in the order, looking at each whether it matches; and when that takes
  * too long after all, what the narrowest of the filters selects, sorted, though it be many.
  */
-async function readPage(connection: SqlConnection, list: TaskList): Promise<StoredTask[]> {
+async function readPage(connection: SqlConnection, list: TaskList): Promise<ListedTask[]> {
   const { filter, order, after, limit } = list;
   const walk = taskWalk(filter, order, after);
   // After a position that no page ends with.
   if (walk.ranges.length === 0) return [];
   const walked = pageOf(walk.ranges, list);
-  if (walk.isExact) return selectRows(connection, TASK_SHAPE, walked);
+  if (walk.isExact) return selectAllRows(connection, TASK_SHAPE, walked);
   const named = taskNameSelection(filter, order, after);
   const fewest = (selection: TaskSelection) => (named === undefined ? fewOf(selection, limit) : FEW_TO_LOOK_THROUGH);
   const narrowest = await findNarrowest(connection, taskSelections(filter, order, after), fewest);
-  if (narrowest?.isFew) return selectRows(connection, TASK_SHAPE, pageOf(narrowest.ranges, list));
+  if (narrowest?.isFew) return selectAllRows(connection, TASK_SHAPE, pageOf(narrowest.ranges, list));
   // Nothing reads less than the index by name does, and it has them in this order.
-  if (named !== undefined && order.field === "name") return selectRows(connection, TASK_SHAPE, walked);
+  if (named !== undefined && order.field === "name") return selectAllRows(connection, TASK_SHAPE, walked);
   const each = named === undefined ? (WALK_PATIENCE * MANY_TASKS) / fewOf({ isCovered: false }, limit) : NAMES_EACH;
-  const rows = await selectWithin<StoredTask>(connection, TASK_SHAPE, walked, Math.round(limit * each));
+  const rows = await selectWithin<ListedTask>(connection, TASK_SHAPE, walked, Math.round(limit * each));
   const selected = named === undefined ? narrowest?.ranges : [named];
-  return rows ?? selectRows(connection, TASK_SHAPE, selected === undefined ? walked : pageOf(selected, list));
+  return rows ?? selectAllRows(connection, TASK_SHAPE, selected === undefined ? walked : pageOf(selected, list));
 }
 
 /** As many to sort as take the time of looking for a page, if those that match lie evenly among all. */
@@ -204,7 +199,9 @@ async function findNarrowest(
 /** The keys of the page first, out of indexes, and then these rows alone. */
 function pageOf(ranges: readonly KeyRange[], { order, limit }: TaskList): Sql {
   const orderBy = taskOrderBy(order);
-  return sql`SELECT ${TASK_COLUMNS} FROM (${firstKeys(ranges, orderBy, limit)}) AS page
+  const value = raw(order.field === "id" ? "page_id" : "page_value");
+  return sql`SELECT ${TASK_SHAPE.select}, page_id AS pageId, ${value} AS pageValue
+    FROM (${firstKeys(ranges, orderBy, limit)}) AS page
     STRAIGHT_JOIN tasks FORCE INDEX (PRIMARY) ON tasks.id = page.page_id ORDER BY ${orderBy}`;
 }
 
@@ -231,32 +228,32 @@ async function rangesToCount(connection: SqlConnection, filter: TaskFilter): Pro
 function pageAfter({ fromId, skip }: { readonly fromId: number; readonly skip: number }, limit: number): Sql {
   const ids = sql`SELECT id AS page_id FROM tasks FORCE INDEX (PRIMARY) WHERE id >= ${fromId} ORDER BY id
     LIMIT ${limit} OFFSET ${skip}`;
-  return sql`SELECT ${TASK_COLUMNS} FROM (${ids}) AS page
+  return sql`SELECT ${TASK_SHAPE.select} FROM (${ids}) AS page
     STRAIGHT_JOIN tasks FORCE INDEX (PRIMARY) ON tasks.id = page.page_id ORDER BY page_id`;
 }
 
 function positionOf({ field }: TaskOrder, [value = null, id]: PagePosition): TaskPosition {
   const isInstant = field === "next_run_time" || field === "create_time";
-  return { value: isInstant && value !== null ? toDatetime(Number(value)) : (value as string | null), id: Number(id) };
+  return {
+    value: isInstant && typeof value === "number" ? toDatetime(value) : (value as string | null),
+    id: Number(id),
+  };
+}
+
+/** NULL, which these columns must not have, comes before every value. */
+const BEFORE_ALL = { name: "", create_time: "0000-00-00 00:00:00" } as const;
+
+/** A time that cannot be read stands as the database has it, so that the list goes on after it. */
+function toPosition(value: string | number | null, { field }: TaskOrder): string | number | null {
+  if (field === "id" || typeof value === "number") return value;
+  const known = value ?? (field === "next_run_time" ? null : BEFORE_ALL[field]);
+  return field === "name" || known === null ? known : datetimePosition(known);
 }
 
 /** The texts that may be long; of characters that take up to three bytes. */
-function storedBytes({ name, description, labels, pauseReason, webhook }: StoredTask): number {
-  const length = name.length + description.length + labels.length + pauseReason.length;
-  return webhook.length + 2 * length;
-}
-
-function shownValue(task: StoredTask, { field }: TaskOrder): string | number | null {
-  switch (field) {
-    case "id":
-      return task.id;
-    case "name":
-      return task.name;
-    case "next_run_time":
-      return task.state === "ACTIVE" ? task.nextRunTimeMs : null;
-    case "create_time":
-      return task.createTimeMs;
-  }
+function textBytes({ name, description, labels, pauseReason, webhook }: TaskRow): number {
+  const length = name.length + description.length + JSON.stringify(labels).length + pauseReason.length;
+  return (webhook === null ? 0 : JSON.stringify(webhook).length) + 2 * length;
 }
 
 /** The labels by which tasks are found are a copy; what somebody wrote past us does not match. */

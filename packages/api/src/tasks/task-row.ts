@@ -1,16 +1,8 @@
-import {
-  compileSchedule,
-  type Recurrence,
-  type RetryPolicy,
-  type Schedule,
-  type ScheduleFields,
-  type TaskState,
-  type Webhook,
-} from "@taskscheduler/domain";
+import type { ReadRow, Recurrence, RetryPolicy, TaskState, Webhook } from "@taskscheduler/domain";
 import { formatTarget } from "../targets/stored-target.js";
 
 /** A row of `tasks`. */
-export interface TaskRow {
+export interface TaskRow extends ReadRow {
   readonly id: number;
   readonly name: string;
   readonly scheduledTimeMs: number;
@@ -45,7 +37,8 @@ export type MovedTask = Pick<TaskRow, "id" | "state" | "nextRunTimeMs" | "runCou
 
 /** What claims and reports are judged by: a task without what makes it large. */
 export interface TaskCursor
-  extends MovedTask,
+  extends ReadRow,
+    MovedTask,
     Pick<
       TaskRow,
       "name" | "scheduledTimeMs" | "recurrence" | "timeZone" | "armedTimeMs" | "retryPolicy" | "timeoutMs"
@@ -56,9 +49,4 @@ export interface TaskCursor
 
 export function cursorOfTask(row: TaskRow): TaskCursor {
   return { ...row, webhookBytes: formatTarget(row).webhook.length };
-}
-
-/** Throws ScheduleFault for a row that was written past the API. */
-export function scheduleOf(fields: ScheduleFields): Schedule {
-  return compileSchedule(fields);
 }

@@ -1,45 +1,69 @@
-import type { Webhook } from "@taskscheduler/domain";
-import { type RowShape, shapeOf } from "../database/columns.js";
+import { parseTimeZone, RECURRENCES, TASK_STATES, type Webhook } from "@taskscheduler/domain";
+import {
+  counterColumn,
+  enumColumn,
+  idColumn,
+  instantColumn,
+  nullableEnumColumn,
+  nullableInstantColumn,
+  parsedColumn,
+  textColumn,
+  uint32Column,
+} from "../database/column-readers.js";
+import { createRowShape, type RowReaders, shapeOf } from "../database/columns.js";
 import type { SqlConnection } from "../database/database.js";
 import { toDatetime, toNullableDatetime } from "../database/instants.js";
 import { select, selectRows, uncast } from "../database/select.js";
-import { raw, type Sql, sql } from "../database/sql.js";
+import { type Sql, sql } from "../database/sql.js";
 import { plain, type Statement } from "../database/statements.js";
 import { TaskModel } from "../database/task-model.js";
-import {
-  DAMAGED_WEBHOOK,
-  formatTarget,
-  parseRetryPolicy,
-  parseWebhook,
-  type StoredTarget,
-} from "../targets/stored-target.js";
+import { DAMAGED_WEBHOOK, formatTarget, parseRetryPolicy, parseWebhook } from "../targets/stored-target.js";
 import type { MovedTask, TaskCursor, TaskRow } from "./task-row.js";
 
-/** A row as the database gives it: labels and target are still their JSON text. */
-export type StoredTask = Omit<TaskRow, "labels" | keyof StoredTarget> & StoredTarget & { readonly labels: string };
+const NO_LABELS: TaskRow["labels"] = Object.freeze({});
 
-export const TASK_SHAPE = shapeOf(TaskModel);
-export const TASK_COLUMNS = raw(TASK_SHAPE.columns);
+const TASK_READERS: RowReaders<TaskRow> = {
+  id: idColumn,
+  name: textColumn,
+  scheduledTimeMs: instantColumn,
+  recurrence: nullableEnumColumn(RECURRENCES),
+  // A zone that this Node.js does not know is shown as it stands.
+  timeZone: { read: (value) => (isTimeZone(value) ? value : undefined), instead: readText },
+  description: textColumn,
+  labels: parsedColumn(parseLabels, NO_LABELS),
+  // No reminder, which would count as run, unless there is nothing at all.
+  webhook: { ...parsedColumn(parseWebhook, null), instead: (value) => (value === null ? null : DAMAGED_WEBHOOK) },
+  retryPolicy: parsedColumn(parseRetryPolicy, null),
+  timeoutMs: uint32Column,
+  // Nothing runs in a state that nobody knows.
+  state: enumColumn(TASK_STATES, "PAUSED"),
+  pauseReason: textColumn,
+  nextRunTimeMs: nullableInstantColumn,
+  armedTimeMs: instantColumn,
+  runCount: counterColumn,
+  lastRunTimeMs: nullableInstantColumn,
+  version: counterColumn,
+  createTimeMs: instantColumn,
+  updateTimeMs: instantColumn,
+};
 
-export function toTaskRow(stored: StoredTask): TaskRow {
-  return {
-    ...stored,
-    labels: stored.labels === "{}" ? NO_LABELS : readLabels(stored.labels),
-    webhook: parseWebhook(stored.webhook),
-    retryPolicy: parseRetryPolicy(stored.retryPolicy),
-  };
+export const TASK_SHAPE = shapeOf<TaskRow>(TaskModel, "tasks", ["id"], TASK_READERS);
+
+function readText(value: unknown): string {
+  return textColumn.read(value) ?? textColumn.instead(value);
 }
 
-const NO_LABELS: TaskRow["labels"] = Object.freeze({});
-/** What somebody wrote past us, and is no labels: one such row must not take away the list, the feed or the claims of others. */
-export const DAMAGED_LABELS: TaskRow["labels"] = Object.freeze({});
+function isTimeZone(value: unknown): value is string {
+  return typeof value === "string" && parseTimeZone(value) !== undefined;
+}
 
-function readLabels(text: string): TaskRow["labels"] {
+function parseLabels(text: string): TaskRow["labels"] | undefined {
+  if (text === "{}") return NO_LABELS;
   try {
     const labels: unknown = JSON.parse(text);
-    return isLabels(labels) ? labels : DAMAGED_LABELS;
+    return isLabels(labels) ? labels : undefined;
   } catch {
-    return DAMAGED_LABELS;
+    return undefined;
   }
 }
 
@@ -49,27 +73,45 @@ function isLabels(value: unknown): value is TaskRow["labels"] {
 }
 
 async function readTasks(connection: SqlConnection, statement: Sql): Promise<TaskRow[]> {
-  return (await selectRows<StoredTask>(connection, TASK_SHAPE, statement)).map(toTaskRow);
+  return selectRows<TaskRow>(connection, TASK_SHAPE, statement);
 }
 
 /** Locks and reads tasks, in the order of their ids, so that no two transactions wait for each other. */
 export async function lockTasks(connection: SqlConnection, ids: readonly number[]): Promise<TaskRow[]> {
   if (ids.length === 0) return [];
-  return readTasks(connection, sql`SELECT ${TASK_COLUMNS} FROM tasks WHERE id IN (${ids}) ORDER BY id FOR UPDATE`);
+  return readTasks(connection, sql`SELECT ${TASK_SHAPE.select} FROM tasks WHERE id IN (${ids}) ORDER BY id FOR UPDATE`);
 }
 
-const CURSOR_SHAPE: RowShape = {
-  columns: `id, name, scheduled_time AS scheduledTimeMs, recurrence, time_zone AS timeZone, state,
-    next_run_time AS nextRunTimeMs, armed_time AS armedTimeMs, run_count AS runCount, last_run_time AS lastRunTimeMs,
-    retry_policy AS retryPolicy, timeout_ms AS timeoutMs, LENGTH(webhook) AS webhookBytes`,
-  instants: ["scheduledTimeMs", "nextRunTimeMs", "armedTimeMs", "lastRunTimeMs"],
-};
-const CURSOR_COLUMNS = raw(CURSOR_SHAPE.columns);
+const CURSOR_ATTRIBUTES: ReadonlySet<string> = new Set<keyof TaskCursor>([
+  "id",
+  "name",
+  "scheduledTimeMs",
+  "recurrence",
+  "timeZone",
+  "state",
+  "nextRunTimeMs",
+  "armedTimeMs",
+  "runCount",
+  "lastRunTimeMs",
+  "retryPolicy",
+  "timeoutMs",
+]);
+const CURSOR_SHAPE = createRowShape(
+  "tasks",
+  ["id"],
+  [
+    ...TASK_SHAPE.columns.filter(({ attribute }) => CURSOR_ATTRIBUTES.has(attribute)),
+    { attribute: "webhookBytes", field: "webhook", expression: "LENGTH(webhook)", reader: uint32Column },
+  ],
+);
 
 /** The same, of tasks that are to be moved alone. */
 export async function lockCursors(connection: SqlConnection, ids: readonly number[]): Promise<TaskCursor[]> {
   if (ids.length === 0) return [];
-  return readCursors(connection, sql`SELECT ${CURSOR_COLUMNS} FROM tasks WHERE id IN (${ids}) ORDER BY id FOR UPDATE`);
+  return readCursors(
+    connection,
+    sql`SELECT ${CURSOR_SHAPE.select} FROM tasks WHERE id IN (${ids}) ORDER BY id FOR UPDATE`,
+  );
 }
 
 export async function findCursors(
@@ -77,20 +119,13 @@ export async function findCursors(
   ids: readonly number[],
 ): Promise<ReadonlyMap<number, TaskCursor>> {
   if (ids.length === 0) return new Map();
-  const rows = await readCursors(connection, sql`SELECT ${CURSOR_COLUMNS} FROM tasks WHERE id IN (${ids})`);
+  const rows = await readCursors(connection, sql`SELECT ${CURSOR_SHAPE.select} FROM tasks WHERE id IN (${ids})`);
   return new Map(rows.map((row) => [row.id, row]));
 }
 
 async function readCursors(connection: SqlConnection, statement: Sql): Promise<TaskCursor[]> {
-  const rows = await selectRows<StoredCursor>(connection, CURSOR_SHAPE, statement);
-  // Of hundreds of rows hardly one has a policy, and a copy of each costs as much as all else that is done to it.
-  return rows.map((row) =>
-    row.retryPolicy === "" ? Object.assign(row, NO_POLICY) : { ...row, retryPolicy: parseRetryPolicy(row.retryPolicy) },
-  );
+  return selectRows<TaskCursor>(connection, CURSOR_SHAPE, statement);
 }
-
-type StoredCursor = Omit<TaskCursor, "retryPolicy"> & { readonly retryPolicy: string };
-const NO_POLICY = { retryPolicy: null };
 
 /** Reads what tasks call; of those that are reminders there is none. */
 export async function findWebhooks(connection: SqlConnection, ids: readonly number[]): Promise<Map<number, Webhook>> {
@@ -107,7 +142,7 @@ export async function lockAll(connection: SqlConnection, ids: readonly number[])
 
 /** Reads tasks as they stand. */
 export async function findTasks(connection: SqlConnection, ids: readonly number[]): Promise<TaskRow[]> {
-  return readTasks(connection, sql`SELECT ${TASK_COLUMNS} FROM tasks WHERE id IN (${ids})`);
+  return readTasks(connection, sql`SELECT ${TASK_SHAPE.select} FROM tasks WHERE id IN (${ids})`);
 }
 
 /** Which of these names are taken, and by which task. */
@@ -158,18 +193,61 @@ function targetValues(row: TaskRow): unknown[] {
   return [webhook, retryPolicy, row.timeoutMs];
 }
 
-/** Writes what users set, and the cursor, of tasks that are locked. */
+type TaskValue = readonly [attribute: keyof TaskRow, column: string, pick: (row: TaskRow) => unknown];
+
+/** The columns that users set. */
+const SET_BY_USERS: readonly TaskValue[] = [
+  ["name", "name", (row) => row.name],
+  ["scheduledTimeMs", "scheduled_time", (row) => toDatetime(row.scheduledTimeMs)],
+  ["recurrence", "recurrence", (row) => row.recurrence],
+  ["timeZone", "time_zone", (row) => row.timeZone],
+  ["description", "description", (row) => row.description],
+  ["labels", "labels", (row) => JSON.stringify(row.labels)],
+  ["webhook", "webhook", (row) => formatTarget(row).webhook],
+  ["retryPolicy", "retry_policy", (row) => formatTarget(row).retryPolicy],
+  ["timeoutMs", "timeout_ms", (row) => row.timeoutMs],
+];
+/** The columns that the API sets when users change a task. */
+const SET_WITH_THEM: readonly TaskValue[] = [
+  ["state", "state", (row) => row.state],
+  ["pauseReason", "pause_reason", (row) => row.pauseReason],
+  ["nextRunTimeMs", "next_run_time", (row) => toNullableDatetime(row.nextRunTimeMs)],
+  ["armedTimeMs", "armed_time", (row) => toDatetime(row.armedTimeMs)],
+  ["version", "version", (row) => row.version],
+  ["updateTimeMs", "update_time", (row) => toDatetime(row.updateTimeMs)],
+];
+
+/**
+ * Writes what users set, and the cursor, of tasks that are locked. A column that users set and that is damaged stays as it
+ * is: the value that stands in its place was never anybody's.
+ */
 export async function updateTasks(connection: SqlConnection, rows: readonly TaskRow[]): Promise<void> {
+  await updateColumns(
+    connection,
+    rows.filter(({ damaged }) => damaged === undefined),
+    SET_BY_USERS,
+  );
+  for (const row of rows) {
+    const { damaged } = row;
+    if (damaged === undefined) continue;
+    await updateColumns(
+      connection,
+      [row],
+      SET_BY_USERS.filter(([attribute]) => !damaged.includes(attribute)),
+    );
+  }
+}
+
+async function updateColumns(
+  connection: SqlConnection,
+  rows: readonly TaskRow[],
+  setByUsers: readonly TaskValue[],
+): Promise<void> {
   if (rows.length === 0) return;
+  const set = [...setByUsers, ...SET_WITH_THEM];
   await connection.batch(
-    `UPDATE tasks SET name = ?, scheduled_time = ?, recurrence = ?, time_zone = ?, description = ?, labels = ?, state = ?,
-       pause_reason = ?, next_run_time = ?, armed_time = ?, version = ?, update_time = ?, webhook = ?, retry_policy = ?,
-       timeout_ms = ? WHERE id = ?`,
-    rows.map((row) => [
-      ...[row.name, toDatetime(row.scheduledTimeMs), row.recurrence, row.timeZone, row.description],
-      ...[JSON.stringify(row.labels), row.state, row.pauseReason, toNullableDatetime(row.nextRunTimeMs)],
-      ...[toDatetime(row.armedTimeMs), row.version, toDatetime(row.updateTimeMs), ...targetValues(row), row.id],
-    ]),
+    `UPDATE tasks SET ${set.map(([, column]) => `${column} = ?`).join(", ")} WHERE id = ?`,
+    rows.map((row) => [...set.map(([, , pick]) => pick(row)), row.id]),
   );
 }
 
@@ -218,7 +296,10 @@ export async function countPageTasks(
 
 /** Tasks after an id, for a snapshot a page at a time. */
 export async function pageTasks(connection: SqlConnection, afterId: number, limit: number): Promise<TaskRow[]> {
-  return readTasks(connection, sql`SELECT ${TASK_COLUMNS} FROM tasks WHERE id > ${afterId} ORDER BY id LIMIT ${limit}`);
+  return readTasks(
+    connection,
+    sql`SELECT ${TASK_SHAPE.select} FROM tasks WHERE id > ${afterId} ORDER BY id LIMIT ${limit}`,
+  );
 }
 
 /** How many ids make a block, as tasks are counted to be skipped. */

@@ -7,7 +7,8 @@ import { fault, type Parsed, type RestFault } from "./rest-fault.js";
 /** A task as the original tells it; the keys in this order. */
 export interface RestTask {
   readonly name: string;
-  readonly scheduled_time: string;
+  /** Null where somebody has damaged it in the database. */
+  readonly scheduled_time: string | null;
   readonly recurrence: string | null;
   readonly id: number;
 }
@@ -28,10 +29,10 @@ const recurrenceNames: ReadonlyMap<Recurrence, string> = new Map(
 const maxNameLength = 255;
 
 export function restTaskOf(task: Task): RestTask {
-  const { seconds, nanos } = task.scheduledTime ?? { seconds: 0n, nanos: 0 };
+  const { name, scheduledTime: time } = task;
   return {
-    name: task.name,
-    scheduled_time: formatDatetime({ seconds: Number(seconds), nanos }),
+    name,
+    scheduled_time: time === undefined ? null : formatDatetime({ seconds: Number(time.seconds), nanos: time.nanos }),
     recurrence: recurrenceNames.get(task.recurrence) ?? null,
     id: task.id,
   };

@@ -222,8 +222,11 @@ function newAnswer(command: AnyCommand, verdict?: Verdict, outcome?: CommandOutc
  */
 function deltasOf(stage: WriteStage, before: ReadonlyMap<string, ExecutionRow>): StatDelta[] {
   const deltas = new StatDeltas();
-  for (const [key, row] of stage.executions) deltas.change(before.get(key), row);
-  for (const [key, row] of stage.endings) deltas.change(before.get(key), row);
+  for (const [key, row] of [...stage.executions, ...stage.endings]) {
+    const known = before.get(key);
+    // A row in a state that nobody knows is in none of the counts.
+    deltas.change(known?.damaged?.includes("state") ? undefined : known, row);
+  }
   return deltas.sorted();
 }
 

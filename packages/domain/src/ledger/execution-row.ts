@@ -1,3 +1,4 @@
+import type { ReadRow } from "../schedule/readable-schedule.js";
 import type { EndReason } from "./end-reason.js";
 import { formatExecutionId } from "./execution-id.js";
 import type { ExecutionState, ExecutionTrigger } from "./states.js";
@@ -9,7 +10,7 @@ export interface ExecutionKey {
 }
 
 /** A row of `executions`. */
-export interface ExecutionRow extends ExecutionKey {
+export interface ExecutionRow extends ExecutionKey, ReadRow {
   readonly taskName: string;
   readonly trigger: ExecutionTrigger;
   readonly state: ExecutionState;
@@ -37,6 +38,9 @@ export interface ExecutionRow extends ExecutionKey {
    */
   readonly endReason: EndReason | null;
 }
+
+/** Stands for a stored state that nobody knows. Such a row is neither granted again nor held, and a user may retry it. */
+export const STATE_INSTEAD: ExecutionState = "FAILED";
 
 /** The execution's id, as a key of maps. */
 export function executionKeyText(key: ExecutionKey): string {

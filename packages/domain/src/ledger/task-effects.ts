@@ -1,4 +1,4 @@
-import { compileSchedule } from "../schedule/compile-schedule.js";
+import { compileReadableSchedule, type ReadRow } from "../schedule/readable-schedule.js";
 import type { Recurrence } from "../schedule/recurrence.js";
 import type { ExecutionRow } from "./execution-row.js";
 import type { TaskState } from "./states.js";
@@ -22,7 +22,7 @@ export const RAN_AND_TARGET_GONE: TaskEffects = { runs: 1, mayComplete: true, pa
 export const RUNS_AGAIN: TaskEffects = { runs: -1, mayComplete: false, pausesTask: false };
 
 /** The fields of a task that its executions move, and its schedule. */
-export interface LedgerTask {
+export interface LedgerTask extends ReadRow {
   readonly state: TaskState;
   readonly nextRunTimeMs: number | null;
   readonly runCount: number;
@@ -68,7 +68,8 @@ function uncountRun<T extends LedgerTask>(task: T, { trigger }: ExecutionRow): T
 /** A withdrawn occurrence is the task's next one again. Where it ran all the same, the next one follows it. */
 function nextAfter(task: LedgerTask, scheduledTimeMs: number): number | null {
   if (task.nextRunTimeMs !== scheduledTimeMs) return task.nextRunTimeMs;
-  return compileSchedule(task).next(scheduledTimeMs)?.timeMs ?? null;
+  const schedule = compileReadableSchedule(task);
+  return schedule === undefined ? task.nextRunTimeMs : (schedule.next(scheduledTimeMs)?.timeMs ?? null);
 }
 
 /** Whether a task is COMPLETED, decided here alone. A paused task is completed by a run, and by nothing else. */
