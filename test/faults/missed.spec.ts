@@ -95,7 +95,10 @@ describe("what fell due while no scheduler was there", () => {
       { scheduledTimeMs: within.scheduledTimeMs, state: "SUCCEEDED", trigger: "CATCH_UP" },
     ]);
     const missed = (task: TaskView) => [
-      { scheduledTimeMs: task.scheduledTimeMs, state: "MISSED", missedCount: 1, missedUntilMs: task.scheduledTimeMs },
+      {
+        ...{ scheduledTimeMs: task.scheduledTimeMs, state: "MISSED", endReason: "NOT_RUN_IN_TIME" },
+        ...{ missedCount: 1, missedUntilMs: task.scheduledTimeMs },
+      },
     ];
     expect(await settled(beyond.id, 1)).toMatchObject(missed(beyond));
     expect(await settled(weekly.id, 1)).toMatchObject(missed(weekly));
@@ -148,7 +151,9 @@ describe("a manual run while no scheduler is there", () => {
     const [kept, removed] = [await create(Date.now() + DAY_MS), await create(Date.now() + DAY_MS)];
     await Promise.all([client.run(kept.id), client.run(removed.id)]);
     await client.remove(removed.id);
-    expect(await client.runs(removed.id)).toMatchObject([{ state: "CANCELLED", startTimeMs: undefined }]);
+    expect(await client.runs(removed.id)).toMatchObject([
+      { state: "CANCELLED", endReason: "TASK_DELETED", startTimeMs: undefined },
+    ]);
     expect(await client.runs(kept.id)).toMatchObject([{ state: "PENDING", trigger: "MANUAL" }]);
     await launch();
     expect(await settled(kept.id, 1)).toMatchObject([{ state: "SUCCEEDED", trigger: "MANUAL", attempt: 1 }]);
@@ -188,9 +193,9 @@ describe("what a scheduler held that died, for all of the outage", () => {
     const first = daily!.scheduledTimeMs;
     const rows = await settled(daily!.id, 3);
     expect(rows).toMatchObject([
-      { scheduledTimeMs: first, state: "MISSED" },
+      { scheduledTimeMs: first, state: "MISSED", endReason: "SCHEDULER_LOST" },
       { scheduledTimeMs: first + DAY_MS, state: "MISSED", missedUntilMs: first + 2 * DAY_MS },
-      { scheduledTimeMs: first + 3 * DAY_MS, state: "SUCCEEDED", trigger: "CATCH_UP" },
+      { scheduledTimeMs: first + 3 * DAY_MS, state: "SUCCEEDED", trigger: "CATCH_UP", endReason: "UNSPECIFIED" },
     ]);
     expect(rows.reduce((sum, { missedCount }) => sum + missedCount, 0)).toBe(3);
     expect(await client.get(within!.id)).toMatchObject({ state: "COMPLETED", runCount: 1 });

@@ -2,6 +2,7 @@ import { create } from "@bufbuild/protobuf";
 import { timestampFromMs, timestampMs } from "@bufbuild/protobuf/wkt";
 import {
   type Execution,
+  ExecutionEndReason,
   ExecutionService,
   ExecutionState,
   ExecutionTrigger,
@@ -35,6 +36,7 @@ export interface Run {
   readonly missedCount: number;
   readonly missedUntilMs: number | undefined;
   readonly error: string;
+  readonly endReason: keyof typeof ExecutionEndReason;
 }
 
 export interface TaskView {
@@ -161,5 +163,6 @@ function runOf(execution: Execution | undefined): Run {
     missedCount: execution.missedCount,
     missedUntilMs: missedUntil === undefined ? undefined : timestampMs(missedUntil),
     error: execution.error,
+    endReason: ExecutionEndReason[execution.endReason] as keyof typeof ExecutionEndReason,
   };
 }

@@ -16,16 +16,9 @@ export {
   ServiceError,
 } from "./errors.js";
 export { LATENCY_BIN_FLOORS_MS, latencyBin, latencyBinRangeMs } from "./latency-bins.js";
-export { type Attempt, attemptsOf, NO_ATTEMPTS, runningAttempt, withAttempt } from "./ledger/attempts.js";
-export { END_REASONS, type EndReason, type WithdrawalReason } from "./ledger/end-reason.js";
-export type {
-  AttemptOutcome,
-  Claimant,
-  ClaimEvent,
-  LedgerEvent,
-  LedgerEventType,
-  ReportEvent,
-} from "./ledger/events.js";
+export { type Attempt, attemptsOf } from "./ledger/attempts.js";
+export { END_REASONS, type WithdrawalReason } from "./ledger/end-reason.js";
+export type { ClaimEvent, ReportEvent } from "./ledger/events.js";
 export { formatExecutionId, parseExecutionId } from "./ledger/execution-id.js";
 export {
   type ExecutionKey,
@@ -34,8 +27,8 @@ export {
   newExecution,
   STATE_INSTEAD,
 } from "./ledger/execution-row.js";
-export { claimFence, type FenceMove } from "./ledger/fence.js";
-export { isWithdrawn, type Phase, phaseOf } from "./ledger/phase.js";
+export { claimFence } from "./ledger/fence.js";
+export { phaseOf } from "./ledger/phase.js";
 export { judgeRecorded } from "./ledger/recorded.js";
 export {
   type AttemptFailure,
@@ -59,9 +52,9 @@ export {
   UNFINISHED_STATES,
   WAITING_STATES,
 } from "./ledger/states.js";
-export { applyEffects, type LedgerTask, passOccurrences, type TaskEffects } from "./ledger/task-effects.js";
+export { applyEffects, passOccurrences, type TaskEffects } from "./ledger/task-effects.js";
 export { openOccurrence, type Transition, transition } from "./ledger/transition.js";
-export { TRANSITIONS, type TransitionRule } from "./ledger/transitions.js";
+export { TRANSITIONS } from "./ledger/transitions.js";
 export { isClaimedAhead, isWithdrawnByDeletion } from "./ledger/withdrawal.js";
 export { compileSchedule } from "./schedule/compile-schedule.js";
 export { compileReadableSchedule, type ReadRow } from "./schedule/readable-schedule.js";

@@ -10,7 +10,10 @@ log.measure(registry);
 for (let number = 1; number <= Number(count); number += 1) log.logger.error({ number }, "line");
 if (then === "exit") process.exit(0);
 if (then === "throw") throw new Error("nobody catches this");
-if (then === "warn") process.emitWarning("this is old", "DeprecationWarning");
+if (then === "warn") {
+  console.error("a library says %s", "so");
+  process.emitWarning("this is old", "DeprecationWarning");
+}
 process.on("SIGTERM", () => {
   log.logger.error("stopped");
   process.exit(0);

@@ -129,13 +129,16 @@ describe("a file that takes no more", () => {
   });
 });
 
-describe("a warning of Node.js", () => {
+describe("what Node.js and libraries print", () => {
   it("is a line of the log, and nothing on standard error", async () => {
     const { child, exited, dropped, errors } = run(pipe.path, ["0", "warn"]);
     await dropped();
     child.kill("SIGTERM");
     expect(await exited).toBe(0);
-    expect(parse(pipe.read())[0]).toMatchObject({ level: "warn", err: { name: "DeprecationWarning" } });
+    expect(parse(pipe.read()).slice(0, 2)).toMatchObject([
+      { level: "warn", msg: "printed: a library says so" },
+      { level: "warn", err: { name: "DeprecationWarning" } },
+    ]);
     expect(errors()).toMatch(/^\d+ 0\n$/);
   });
 });

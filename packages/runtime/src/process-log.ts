@@ -1,3 +1,4 @@
+import { format } from "node:util";
 import { prettyFactory } from "pino-pretty";
 import { Counter, type Registry } from "prom-client";
 import { LineOutput } from "./line-output.js";
@@ -23,8 +24,8 @@ const LAST_LINES_MS = 500;
 
 /**
  * Logs to standard output: JSON lines, or lines for people where it is a terminal. The process never waits for the
- * output and never ends because of it (full disk, stalled reader, closed pipe). Warnings of Node.js become lines of the
- * log, since Node.js would write them to standard error and wait.
+ * output and never ends because of it (full disk, stalled reader, closed pipe). Warnings of Node.js and what libraries
+ * print become lines of the log, since they would be written to standard error, and waited for.
  */
 export function openProcessLog({ name, level }: ProcessLogOptions): ProcessLog {
   const output = new LineOutput({
@@ -36,9 +37,9 @@ export function openProcessLog({ name, level }: ProcessLogOptions): ProcessLog {
   const gapLogger = logger.child({}, { level: level === "silent" ? level : "warn" });
   process.on("exit", () => output.flush(LAST_LINES_MS));
   forgetLostTerminals();
-  // A line that a library writes by itself must not end the process either.
   for (const stream of [process.stdout, process.stderr]) stream.on("error", () => undefined);
   logWarnings(logger);
+  logConsole(logger);
   return {
     logger,
     measure(registry) {
@@ -65,4 +66,13 @@ function logWarnings(logger: Logger): void {
   if (process.listenerCount("warning") === 0) return;
   process.removeAllListeners("warning");
   process.on("warning", (err) => logger.warn({ err }, "Node.js warns"));
+}
+
+function logConsole(logger: Logger): void {
+  for (const method of ["error", "warn"] as const) {
+    console[method] = (...words: unknown[]) => logger.warn(`printed: ${format(...words)}`);
+  }
+  for (const method of ["log", "info", "debug"] as const) {
+    console[method] = (...words: unknown[]) => logger.debug(`printed: ${format(...words)}`);
+  }
 }

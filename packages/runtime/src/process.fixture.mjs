@@ -7,7 +7,7 @@ import { ProcessSignals } from "./process-signals.ts";
 const signals = new ProcessSignals();
 signals.listen();
 const mode = process.argv[2];
-const say = (text) => console.log(text);
+const say = (text) => process.stdout.write(`${text}\n`);
 const { logger } = openProcessLog({ name: "fixture", level: "info" });
 const keepAlive = setInterval(() => undefined, 60_000);
 

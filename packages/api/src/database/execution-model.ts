@@ -1,3 +1,4 @@
+import { END_REASONS } from "@taskscheduler/domain";
 import { DataTypes } from "sequelize";
 import { Column, Model, Table } from "sequelize-typescript";
 
@@ -52,10 +53,7 @@ export class ExecutionModel extends Model {
   @Column({ type: DataTypes.TEXT, allowNull: false })
   declare attempts: string;
   @Column({
-    type: DataTypes.ENUM(
-      ...["CANCELLED_BY_USER", "SCHEDULE_CHANGED", "TARGET_CHANGED", "TARGET_REMOVED", "TASK_PAUSED", "TASK_DELETED"],
-      ...["SCHEDULER_LOST", "TOO_LATE", "NOT_RUN_IN_TIME", "OVERLAP"],
-    ),
+    type: DataTypes.ENUM(...END_REASONS),
     field: "end_reason",
   })
   declare endReason: string | null;

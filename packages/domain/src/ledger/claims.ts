@@ -32,7 +32,7 @@ export function recordLostAttempt(row: ExecutionRow, nowMs: number): ExecutionRo
     startTimeMs: runningAttempt(row)?.startTimeMs ?? null,
     endTimeMs: Math.ceil(nowMs),
     state: "FAILED",
-    error: "its scheduler was lost before it reported how the attempt ended",
+    error: "its scheduler died before it reported how the attempt ended",
     httpStatus: 0,
   });
   return { ...row, attempts };

@@ -44,7 +44,7 @@ export const WITHDRAWAL_TEXTS: Readonly<Record<WithdrawalReason, string>> = {
 export const MISS_TEXTS: Readonly<Record<MissReason, string>> = {
   SCHEDULE_CHANGED: "missed: it had not run when the schedule was changed",
   TASK_DELETED: "missed: it had not run when the task was deleted",
-  SCHEDULER_LOST: "missed: its scheduler was lost, and no other could run it in time",
+  SCHEDULER_LOST: "missed: its scheduler died, and no other could run it in time",
   TOO_LATE: "missed: its scheduler handed it back, and no scheduler could run it in time",
   NOT_RUN_IN_TIME: "missed: no scheduler ran it in time",
 };

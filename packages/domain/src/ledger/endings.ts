@@ -51,7 +51,7 @@ export function giveUp(row: ExecutionRow, reason: MissReason, nowMs: number, rul
     state: rule.state,
     fence: moveFence(row, rule.fence),
     endTimeMs: nowMs,
-    error: "its scheduler was lost while it ran, and its task was deleted",
+    error: "its scheduler died while it ran, and its task was deleted",
     endReason: null,
   };
 }

@@ -1,12 +1,6 @@
 import type { MissReason, SkipReason, WithdrawalReason } from "./end-reason.js";
 import type { ExecutionTrigger } from "./states.js";
 
-/** The scheduler that a claim is granted to. */
-export interface Claimant {
-  readonly incarnation: number;
-  readonly schedulerId: string;
-}
-
 /** How an attempt went, as its scheduler saw it. */
 export interface AttemptOutcome {
   readonly startTimeMs: number;
@@ -18,8 +12,10 @@ export interface AttemptOutcome {
 }
 
 /** A scheduler asks for a claim: of an execution that waits, or of one whose holder is lost. */
-export interface ClaimEvent extends Claimant {
+export interface ClaimEvent {
   readonly type: "CLAIM" | "TAKE_OVER";
+  readonly incarnation: number;
+  readonly schedulerId: string;
   readonly nowMs: number;
 }
 
