@@ -2,7 +2,6 @@ import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { TaskService } from "@taskscheduler/proto";
 import { Pool } from "undici";
-import { freePort } from "../../scripts/ports.mjs";
 import { type Balancer, startBalancer } from "../setup/balancer.js";
 import { grpcClient } from "../setup/clients.js";
 import { eventually } from "../setup/eventually.js";
@@ -29,9 +28,10 @@ beforeAll(async () => {
   database = await createTestDatabase();
   apis = [];
   for (let count = 0; count < 2 * ROUNDS + 1; count += 1) {
-    apis.push(await startApi({ databaseUrl: database.url, grpcPort: await freePort() }));
+    const api = await startApi({ databaseUrl: database.url });
+    await api.ready();
+    apis.push(api);
   }
-  await Promise.all(apis.map((api) => api.ready()));
   const client = createTaskClient(apis[0]!.grpcAddress);
   taskId = (await client.create({ name: "read", scheduledTimeMs: Date.now() + 3_600_000 })).id;
   client.close();
