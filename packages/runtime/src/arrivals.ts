@@ -7,13 +7,9 @@ const QUIET_LOOKS = 6;
 /** How long at most something that had reached this machine before the time was over is still taken. */
 const LAST_MS = 1_000;
 
-/** Counts what arrives, connections or requests, to tell when it ceases. */
+/** Counts the connections that arrive, to tell when they cease. */
 export class Arrivals {
   #count = 0;
-
-  get count(): number {
-    return this.#count;
-  }
 
   arrived(): void {
     this.#count += 1;

@@ -15,38 +15,39 @@ const MAX_AGE_MS = 600_000;
 /** Ages differ by up to a tenth, so that connections made together do not end together. */
 const AGE_SPREAD = 0.1;
 const ACCEPT_MS = 2_000;
-/** How long at most connections that are kept alive may bring a last request. */
-const LINGER_MS = 1_000;
-const IDLE_POLL_MS = 50;
+/** A client that sent nothing for this long is unlikely to send something at the moment at which it is cut off. */
+const IDLE_MS = 500;
+const LOOK_MS = 50;
 
+/** A connection that is open. */
 interface Life {
   readonly beganMs: number;
   readonly endsMs: number;
+  /** Requests that have come and are not answered. */
+  readonly openAnswers: Set<ServerResponse>;
+  /** Since when no request is open, and what had been received by then. */
+  idleSinceMs: number;
+  idleBytesRead: number;
 }
 
 /**
  * Ends the connections of an HTTP/1.1 server without failing a request.
  *
  * A client may send a request over a connection that is kept alive at any moment, also while the server closes it. So
- * connections are ended by answers that carry `Connection: close`, and those that bring no request are closed last.
+ * connections are ended by answers that carry `Connection: close`. Only those that bring no request are closed without.
  *
- * The server is in one of four modes:
+ * The server is in one of three modes:
  * - serving: connections end by age, so that clients spread again over the servers that there are.
  * - accepting: the server is told to stop, and balancers may not know. Connections from before end with their next
  *   answer. New ones are served and kept, so that a client that comes back does not come back for each request.
- * - lingering: the port is closed. Every connection ends with its next answer.
- * - closing: idle connections are closed, others when they have their answer.
+ * - closing: the port is closed. Every connection ends with its next answer, or when it was idle for half a second.
  */
 export class HttpConnections {
   readonly #server: Server;
   readonly #maxAgeMs: number;
   readonly #acceptMs: number;
-  readonly #connections = new Arrivals();
-  readonly #requests = new Arrivals();
-  readonly #lives = new WeakMap<Socket, Life>();
-  /** Connections that have brought no request yet. */
-  readonly #unused = new Set<Socket>();
-  readonly #openAnswers = new Set<ServerResponse>();
+  readonly #arrivals = new Arrivals();
+  readonly #lives = new Map<Socket, Life>();
   /** Connections that began earlier are to end. */
   #endBeforeMs = Number.NEGATIVE_INFINITY;
 
@@ -70,20 +71,17 @@ export class HttpConnections {
    */
   async close(signal: AbortSignal): Promise<void> {
     if (!this.#server.listening) return;
-    const requests = this.#requests.count;
     this.leave();
-    await this.#connections.ceased(this.#acceptMs, signal);
+    await this.#arrivals.ceased(this.#acceptMs, signal);
     const closed = new AbortController();
     // Closes the port alone: the method of the HTTP server closes idle connections too.
     NetServer.prototype.close.call(this.#server, () => closed.abort());
     this.#endEarlierThan(Number.POSITIVE_INFINITY);
-    if (this.#requests.count > requests) await this.#requests.ceased(LINGER_MS, signal);
     const over = AbortSignal.any([closed.signal, signal]);
     while (!over.aborted) {
-      this.#server.closeIdleConnections();
-      for (const socket of this.#unused) if (socket.bytesRead === 0) socket.destroy();
-      await sleep(IDLE_POLL_MS, over).catch(() => undefined);
-      // A request that was received meanwhile makes its connection busy.
+      this.#closeIdle();
+      await sleep(LOOK_MS, over).catch(() => undefined);
+      // Timers come before what was received in the meantime.
       await turn();
     }
     this.#server.closeAllConnections();
@@ -92,29 +90,39 @@ export class HttpConnections {
   }
 
   #begin(socket: Socket): Life {
-    this.#connections.arrived();
+    this.#arrivals.arrived();
     const beganMs = performance.now();
-    const life = { beganMs, endsMs: beganMs + this.#maxAgeMs * (1 + AGE_SPREAD * (2 * Math.random() - 1)) };
+    const endsMs = beganMs + this.#maxAgeMs * (1 + AGE_SPREAD * (2 * Math.random() - 1));
+    const life = { beganMs, endsMs, openAnswers: new Set<ServerResponse>(), idleSinceMs: beganMs, idleBytesRead: 0 };
     this.#lives.set(socket, life);
-    this.#unused.add(socket);
-    socket.once("close", () => this.#unused.delete(socket));
+    socket.once("close", () => this.#lives.delete(socket));
     return life;
   }
 
   #serve({ socket }: IncomingMessage, response: ServerResponse): void {
-    this.#requests.arrived();
-    const { beganMs, endsMs } = this.#lives.get(socket) ?? this.#begin(socket);
-    this.#unused.delete(socket);
-    this.#openAnswers.add(response);
-    response.once("close", () => this.#openAnswers.delete(response));
-    if (beganMs < this.#endBeforeMs || endsMs < performance.now()) response.setHeader("connection", "close");
+    const life = this.#lives.get(socket) ?? this.#begin(socket);
+    life.openAnswers.add(response);
+    response.once("close", () => {
+      life.openAnswers.delete(response);
+      life.idleSinceMs = performance.now();
+      life.idleBytesRead = socket.bytesRead;
+    });
+    if (life.beganMs < this.#endBeforeMs || life.endsMs < performance.now()) response.setHeader("connection", "close");
   }
 
   #endEarlierThan(timeMs: number): void {
     this.#endBeforeMs = timeMs;
-    for (const response of this.#openAnswers) {
-      const beganMs = (response.socket && this.#lives.get(response.socket)?.beganMs) ?? timeMs;
-      if (beganMs < timeMs && !response.headersSent) response.setHeader("connection", "close");
+    for (const { beganMs, openAnswers } of this.#lives.values()) {
+      if (beganMs >= timeMs) continue;
+      for (const response of openAnswers) if (!response.headersSent) response.setHeader("connection", "close");
+    }
+  }
+
+  #closeIdle(): void {
+    const idleBeforeMs = performance.now() - IDLE_MS;
+    for (const [socket, { openAnswers, idleSinceMs, idleBytesRead }] of this.#lives) {
+      const isIdle = openAnswers.size === 0 && socket.bytesRead === idleBytesRead;
+      if (isIdle && idleSinceMs < idleBeforeMs) socket.destroy();
     }
   }
 }
