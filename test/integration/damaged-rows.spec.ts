@@ -370,13 +370,8 @@ describe("an execution", () => {
       const shown = walked.filter(({ id }) => id === victim.id);
       if (shown.length > 0 || request.orderBy === "id") expect(shown).toEqual([expected]);
     }
-    const startTime = at("2025-06-01T00:00:00Z");
-    await client.call("summarizeExecutions", {
-      taskId,
-      startTime,
-      endTime: at("2025-06-08T00:00:00Z"),
-      bucketSize: undefined,
-    });
+    const [scheduledAfter, scheduledBefore] = [at("2025-06-01T00:00:00Z"), at("2025-06-08T00:00:00Z")];
+    await client.call("summarizeExecutions", { taskId, scheduledAfter, scheduledBefore });
     const snapshot: Watch<WatchExecutionsResponse> = client.watch("watchExecutions", { taskId });
     const events = await snapshot.until("the snapshot", (all) =>
       all.at(-1)?.event.case === "snapshotComplete" ? all : undefined,
@@ -537,8 +532,10 @@ it("damaged counts are left out of a summary, and hold up no write", async () =>
     [slot],
   );
   const nowMs = Date.now();
-  const [startTime, endTime] = [nowMs - 3_600_000, nowMs + 600_000].map((ms) => at(new Date(ms).toISOString()));
-  const summary = await client.call("summarizeExecutions", { startTime: startTime!, endTime: endTime! });
+  const timeOf = (ms: number) => at(new Date(ms).toISOString());
+  const summary = await client.call("summarizeExecutions", {
+    ...{ scheduledAfter: timeOf(nowMs - 3_600_000), scheduledBefore: timeOf(nowMs + 600_000) },
+  });
   expect(summary.counts.length).toBeGreaterThan(0);
   const { task } = await client.call("createTask", { task: { name: "counted", scheduledTime } });
   await client.call("runTask", { id: task!.id });
