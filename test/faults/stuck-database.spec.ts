@@ -11,6 +11,9 @@ import { connectTo, createTestDatabase, type TestDatabase } from "../setup/test-
 /** A lock that a backup or an administrator holds over the whole database, while calls of all kinds arrive. */
 
 const LIMIT_MS = 10_000;
+/** A list has its time in line beside that of the database. */
+const LIST_LIMIT_MS = 16_000;
+const LISTS = ["GET of a list", "ListTasks", "ListExecutions", "SummarizeExecutions"];
 /** A busy machine answers this much later than it should. */
 const ROOM_MS = 6_000;
 const OLDEST_WAIT = "taskscheduler_api_oldest_write_wait_seconds";
@@ -107,7 +110,7 @@ function everyCall(): Promise<Answer[]> {
   ]);
 }
 
-const READS = ["GetTask", "GET", "GET of a list", "ListTasks", "ListExecutions", "SummarizeExecutions"];
+const READS = ["GetTask", "GET", ...LISTS];
 
 describe.each([
   ["the global read lock", ["FLUSH TABLES WITH READ LOCK"], "UNLOCK TABLES", false],
@@ -119,7 +122,7 @@ describe.each([
   ],
   ["a lock of the tasks' table", ["LOCK TABLES tasks WRITE"], "UNLOCK TABLES", true],
 ])("while %s is held", (_, locks, unlock, blocksReads) => {
-  it("every call is answered within 10 s, the operator is told, and all goes on afterwards", async () => {
+  it("every call is answered in time, the operator is told, and all goes on afterwards", async () => {
     for (const lock of locks) await holder.query(lock);
     const told = api.output().length;
     const answers = everyCall();
@@ -129,7 +132,8 @@ describe.each([
     const slowest = answered.reduce((a, b) => (a.afterMs > b.afterMs ? a : b));
     process.stderr.write(`${locks.at(-1)}: ${slowest.call} took ${Math.round(slowest.afterMs)} ms\n`);
     for (const { call, afterMs, fault } of answered) {
-      expect(`${call} after ${afterMs < LIMIT_MS + ROOM_MS ? "less" : afterMs}`).toBe(`${call} after less`);
+      const limitMs = LISTS.includes(call) ? LIST_LIMIT_MS : LIMIT_MS;
+      expect(`${call} after ${afterMs < limitMs + ROOM_MS ? "less" : afterMs}`).toBe(`${call} after less`);
       const isFast = READS.includes(call) && !blocksReads;
       if (isFast) expect([call, fault]).toEqual([call, undefined]);
       else if (fault !== undefined) expect(["UNAVAILABLE", "RESOURCE_EXHAUSTED"]).toContain(fault.code);

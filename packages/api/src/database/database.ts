@@ -1,5 +1,6 @@
 import "reflect-metadata";
 import { ServiceError } from "@taskscheduler/domain";
+import { within } from "@taskscheduler/runtime";
 import type { Connection } from "mariadb";
 import { Sequelize } from "sequelize-typescript";
 import type { Connect } from "./connector.js";
@@ -30,7 +31,10 @@ export interface Database {
    * had. A connection that an error may have left inside a transaction is closed.
    */
   withConnection<T>(work: (connection: SqlConnection) => Promise<T>): Promise<T>;
-  /** Work of a call, with the database's errors mapped: UNAVAILABLE when it is away, or not admitted yet. */
+  /**
+   * Work of a call, with the database's errors mapped: UNAVAILABLE when it is away, not admitted yet, or does not answer
+   * within 10 s. Work that is late goes on, and its outcome is dropped.
+   */
   guarded<T>(work: () => Promise<T>): Promise<T>;
   /**
    * The same for what users read, which may be much: only so many at once, so that writes, claims and heartbeats always
@@ -69,9 +73,13 @@ const ACQUIRE_TIMEOUT_MS = 5_000;
 /** A database that hangs, rather than dies, is given up after this. */
 const SILENCE_MS = 8_000;
 /** A query uses one connection, or two when it counts as well. With the log's, and two for writes, some are always left. */
-const QUERIES = { count: 2, maxWaiting: 10_000, waitMs: 8_000 };
+const QUERIES = { count: 2, maxWaiting: 10_000, waitMs: 10_000 };
 const SNAPSHOTS = { count: 2, maxWaiting: 10_000, waitMs: 30_000 };
-const LOOK_UPS = { count: 3, maxWaiting: 20_000, waitMs: 8_000 };
+const LOOK_UPS = { count: 3, maxWaiting: 20_000, waitMs: 10_000 };
+/** How long work may take with all its waits. A query and a page of a snapshot have as much beyond their line. */
+const LIMIT_MS = 10_000;
+const QUERY_LIMIT_MS = 16_000;
+const SNAPSHOT_LIMIT_MS = 40_000;
 /** The pool closes idle connections before the silence would. */
 const IDLE_MS = 5_000;
 
@@ -117,10 +125,10 @@ export function createDatabase({ connect, onDamage }: DatabaseOptions): Database
     pool.destroyConnection(connection).catch(() => undefined);
   }
 
-  async function guarded<T>(work: () => Promise<T>): Promise<T> {
+  async function guarded<T>(work: () => Promise<T>, limitMs = LIMIT_MS): Promise<T> {
     try {
       if (!admitted) throw databaseUnavailable();
-      return await work();
+      return await within(work(), limitMs, () => tooLate(limitMs));
     } catch (error) {
       throw toCallError(error);
     }
@@ -136,12 +144,17 @@ export function createDatabase({ connect, onDamage }: DatabaseOptions): Database
     },
     isAdmitted: () => admitted,
     guarded,
-    query: (work, signal) => guarded(() => queries(() => work().catch(rethrowSlow), signal)),
-    snapshot: (work, signal) => guarded(() => snapshots(work, signal)),
+    query: (work, signal) => guarded(() => queries(() => work().catch(rethrowSlow), signal), QUERY_LIMIT_MS),
+    snapshot: (work, signal) => guarded(() => snapshots(work, signal), SNAPSHOT_LIMIT_MS),
     lookUp: (work, signal) => guarded(() => lookUps(work, signal)),
     connections: () => ({ open: pool.pool.size, waiting: pool.pool.waiting }),
     close: () => sequelize.close(),
   };
+}
+
+function tooLate(limitMs: number): ServiceError {
+  const seconds = limitMs / 1_000;
+  return new ServiceError("DATABASE_UNAVAILABLE", `the database has not answered within ${seconds} s; try again`);
 }
 
 function tooManyReads(): ServiceError {
