@@ -229,7 +229,7 @@ it("no step down touches a database that records no step", async () => {
 it("a step down that went to its end gives its names back", async () => {
   const url = await schemas.create("");
   await migrate(url, FOLDER, "up");
-  await migrate(url, FOLDER, "down");
+  while ((await migrate(url, FOLDER, "down"))[0] !== "0008-summaries");
   await schemas.connection.query("CREATE TABLE execution_stats (n INT); INSERT INTO execution_stats VALUES (1)");
   const before = await takeSnapshot(schemas.connection);
   await expect(migrate(url, FOLDER, "up")).rejects.toThrow(isNotOurs("table `execution_stats`"));
