@@ -151,8 +151,10 @@ it("a list that the database takes longer than 6 s over is ended there, and says
       faultOf(fixture.clients["Connect, JSON"].call("listTasks", { countTotal: true })),
     ]);
     for (const fault of faults) expect(fault).toMatchObject({ code: "RESOURCE_EXHAUSTED", reason: "QUERY_TOO_SLOW" });
+    // The API's own look at its tables, once a second, waits for the lock as well.
     const rows: unknown[] = await connection.query(
-      "SELECT id FROM information_schema.processlist WHERE db = DATABASE() AND id <> CONNECTION_ID() AND info IS NOT NULL",
+      `SELECT info FROM information_schema.processlist
+         WHERE db = DATABASE() AND id <> CONNECTION_ID() AND info IS NOT NULL AND info NOT LIKE 'SELECT 1 FROM tasks, %'`,
     );
     expect(rows).toEqual([]);
   } finally {
