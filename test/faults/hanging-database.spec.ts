@@ -28,8 +28,8 @@ afterAll(async () => {
   await server?.stop();
 });
 
-async function launch(): Promise<{ api: ApiProcess; tasks: GrpcClient<typeof TaskService> }> {
-  const api = await startApi({ databaseUrl: database.url, env: { SHUTDOWN_GRACE_MS: String(GRACE_MS) } });
+async function launch({ url } = database): Promise<{ api: ApiProcess; tasks: GrpcClient<typeof TaskService> }> {
+  const api = await startApi({ databaseUrl: url, env: { SHUTDOWN_GRACE_MS: String(GRACE_MS) } });
   return { api, tasks: grpcClient(TaskService, api.grpcAddress) };
 }
 
@@ -116,9 +116,10 @@ it("and so does one whose database hangs when it starts", async () => {
 });
 
 it("one that waits for another's migration stops at once, with 0", async () => {
-  const holder = await createConnection(database.url);
+  const empty = await createTestDatabase(server.url);
+  const holder = await createConnection(empty.url);
   await holder.query("SELECT GET_LOCK(CONCAT('taskscheduler.migrate.', DATABASE()), 0)");
-  const { api, tasks } = await launch();
+  const { api, tasks } = await launch(empty);
   await eventually("it waits", async () => {
     const rows: unknown[] = await holder.query(
       "SELECT 1 FROM information_schema.processlist WHERE state LIKE 'User lock' OR info LIKE 'SELECT GET_LOCK%'",
