@@ -97,6 +97,8 @@ function startProcess(
   const chunks: string[] = [];
   for (const stream of [child.stdout, child.stderr]) {
     stream?.setEncoding("utf8").on("data", (chunk: string) => chunks.push(chunk));
+    // A process that ends may reset its side of the pipe. Everything that it wrote has arrived by then.
+    stream?.on("error", () => undefined);
   }
   const exited = new Promise<number | null>((resolve) => child.once("exit", resolve));
   void exited.then(() => running.delete(child));

@@ -13,6 +13,8 @@ function run(mode: string): { child: ChildProcess; lines: string[]; line: (text:
   const lines: string[] = [];
   const reader = createInterface({ input: child.stdout! });
   reader.on("line", (line) => lines.push(line));
+  // A process that ends may reset its side of the pipe. Every line that it wrote has arrived by then.
+  reader.on("error", () => undefined);
   const line = async (text: string): Promise<void> => {
     while (!lines.some((candidate) => candidate.includes(text))) await once(reader, "line");
   };
