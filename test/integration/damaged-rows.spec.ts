@@ -36,7 +36,7 @@ afterAll(async () => {
   await fixture?.stop();
 });
 
-/** What the API logged of a damaged row since a place in its output. */
+/** The API's log lines about a damaged row, from a place in its output on. */
 const loggedSince = (from: number, table: string, key: string, column: string) => {
   const line = `"table":"${table}","key":"${key}","columns":\\[[^\\]]*"${column}"[^\\]]*\\],"msg":"a row is damaged`;
   return new RegExp(line).test(fixture.api.output().slice(from));
@@ -46,7 +46,7 @@ type TaskDamage = readonly [column: string, value: string, shown: Partial<Record
 
 const NO_DATES = ["'0000-00-00'", "'2026-00-15 10:00:00'", "'2026-02-31 10:00:00'", "'0000-05-05 10:00:00'"];
 
-/** Of the columns as they are. */
+/** Damage that the columns allow as they are. */
 const TASK_DAMAGES: readonly TaskDamage[] = [
   ["recurrence", "''", { recurrence: Recurrence.UNSPECIFIED }],
   ...NO_DATES.map((value): TaskDamage => ["scheduled_time", value, { scheduledTime: undefined }]),
@@ -68,7 +68,7 @@ const TASK_DAMAGES: readonly TaskDamage[] = [
   ["version", "4294967295", { etag: expect.stringMatching(/-0$/) }],
 ];
 
-/** Of columns that somebody has changed, too. */
+/** Damage that needs a changed column. */
 const LOOSE_TASKS = `ALTER TABLE tasks
   MODIFY name VARCHAR(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin NULL, MODIFY scheduled_time DATETIME(3) NULL,
   MODIFY recurrence VARCHAR(20), MODIFY time_zone VARCHAR(64) NULL, MODIFY description VARCHAR(4096) NULL,
@@ -360,7 +360,7 @@ describe("an execution", () => {
       { orderBy: "scheduled_time" },
       { orderBy: "scheduled_time desc", taskId },
     ];
-    // What has ended is in lists alone, and what waits is in the snapshot, too.
+    // An ended execution is in lists alone. A waiting one is in the snapshot, too.
     for (const request of requests.slice(0, victim === victims[0] ? undefined : 1)) {
       const walked = await walkPages(async (pageToken) => {
         const page = await client.call("listExecutions", { ...request, pageSize: 1, pageToken });
@@ -458,7 +458,7 @@ it("damaged tasks and executions that are due keep no other from running", async
     await careless.query(`UPDATE tasks SET ${column} = ${value} WHERE id = ?`, [id]);
   }
   const ids = await Promise.all(Array.from({ length: 10 }, (_, index) => create(`whole ${index}`)));
-  // What a scheduler that has died left behind.
+  // Rows that a dead scheduler left behind.
   const left = ["PENDING", "CLAIMED", "RUNNING", "RETRYING"];
   for (const [index, [column, value]] of EXECUTION_DAMAGES.entries()) {
     for (const [minute, state] of left.entries()) {

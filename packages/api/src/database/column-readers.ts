@@ -8,12 +8,12 @@ import { fromDatetime } from "./instants.js";
 export interface ColumnReader<T> {
   /** Undefined: the value is damaged. */
   read(value: unknown): T | undefined;
-  /** What stands in the place of a damaged value. */
+  /** The replacement of a damaged value. */
   instead(value: unknown): T;
 }
 
 const MAX_UINT32 = 0xffff_ffff;
-/** Of INT UNSIGNED and SMALLINT UNSIGNED. */
+/** The largest counts that an INT UNSIGNED and a SMALLINT UNSIGNED may hold here. */
 const MAX_COUNT = 4_000_000_000;
 const MAX_SMALL = 60_000;
 
@@ -34,7 +34,7 @@ function readUint32(value: unknown): number | undefined {
   return isUint32(value) ? value : undefined;
 }
 
-/** Neither a zero date, nor a day that its month lacks, nor a year before 1. */
+/** Refuses a zero date, a day that its month lacks, and a year before 1. */
 function readInstant(value: unknown): number | undefined {
   if (typeof value !== "string") return undefined;
   const timeMs = fromDatetime(value);

@@ -9,7 +9,7 @@ export interface Column {
   readonly attribute: string;
   /** The column's name in the database. */
   readonly field: string;
-  /** What is selected; default: the column itself. */
+  /** The expression to select. Default: the column itself. */
   readonly expression?: string;
   readonly reader: ColumnReader<unknown>;
 }
@@ -24,7 +24,7 @@ export interface RowShape {
   readonly select: Sql;
 }
 
-/** What a row is read with: a reader for each attribute, but `damaged`, which reading finds. */
+/** A reader for each attribute of a row. Reading itself finds `damaged`. */
 export type RowReaders<R> = { readonly [A in keyof Omit<R, "damaged">]-?: ColumnReader<R[A]> };
 
 export function createRowShape(table: string, key: readonly string[], columns: readonly Column[]): RowShape {

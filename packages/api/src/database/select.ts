@@ -22,7 +22,7 @@ export async function selectRows<R extends object>(
   return rows.every(isWhole) ? rows : rows.filter((row) => hasKey(row, shape));
 }
 
-/** The same, with the rows that have no readable key: a page has to go on after them. */
+/** Reads whole rows, also those without a readable key, because a page has to go on after them. */
 export async function selectAllRows<R extends object>(
   connection: SqlConnection,
   shape: RowShape,
